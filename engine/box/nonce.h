@@ -13,11 +13,15 @@ enum bx_nonce_mode {
 /* Cars with fewer messages than this use 24 random bytes each even in car mode. */
 #define BX_NONCE_CAR_MIN 64u
 
-/* One per thread; nothing in it is shared but the caller's car counter. */
+/* In bx_nonce_source.cpu: the CPU was asked (a car should not pay for CPUID each time). */
+#define BX_NONCE_CPU_ASKED (1u << 31)
+
+/* One per thread. Every car that draws a prefix adds one to `car_counter`. */
 struct bx_nonce_source {
 	enum bx_nonce_mode mode;
 	uint64_t car_counter; /* distinguishes the draws of one process */
 	uint64_t fixed_seed;  /* BX_NONCE_FIXED */
+	uint32_t cpu;         /* BX_CPU_ bits once asked for; start it at 0 */
 };
 
 /*
