@@ -18,6 +18,9 @@ size_t bx_double_text(double v, char out[static BX_DOUBLE_TEXT_MAX]);
  */
 double bx_double_of_text(struct bx_span text, bool *exact);
 
+/* *exact alone: the text is what bx_double_text would write for its value. */
+bool bx_double_text_exact(struct bx_span text);
+
 size_t bx_u64_text(uint64_t v, char out[static 20]);
 
 /* Digits that Python's int() reads at most (sys.set_int_max_str_digits). */

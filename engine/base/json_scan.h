@@ -1,0 +1,202 @@
+/* The inner loops of reading JSON text, shared by the pull reader and the codec's walker. */
+#ifndef BX_BASE_JSON_SCAN_H
+#define BX_BASE_JSON_SCAN_H
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "boxcar/span.h"
+
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
+/* White space of RFC 8259 section 2. */
+static inline bool
+bx_scan_is_space(uint8_t c)
+{
+	return c == ' ' || c == '\n' || c == '\r' || c == '\t';
+}
+
+static inline const uint8_t *
+bx_scan_space(const uint8_t *p, const uint8_t *end)
+{
+	while (p < end && bx_scan_is_space(*p))
+		p++;
+	return p;
+}
+
+static inline bool
+bx_scan_is_digit(uint8_t c)
+{
+	return (uint8_t)(c - '0') < 10;
+}
+
+static inline const uint8_t *
+bx_scan_digits(const uint8_t *p, const uint8_t *end)
+{
+	while (p < end && bx_scan_is_digit(*p))
+		p++;
+	return p;
+}
+
+/* True for bytes at which a string can not just go on: '"', '\\', below 0x20, above 0x7F. */
+static inline bool
+bx_scan_is_special(uint8_t c)
+{
+	return c < 0x20 || c >= 0x80 || c == '"' || c == '\\';
+}
+
+/* The first special byte at or after `p`, or `end`. Reads nothing outside [p, end). */
+static inline const uint8_t *
+bx_scan_special(const uint8_t *p, const uint8_t *end)
+{
+#if defined(__SSE2__)
+	const __m128i quote = _mm_set1_epi8('"');
+	const __m128i backslash = _mm_set1_epi8('\\');
+	const __m128i space = _mm_set1_epi8(0x20);
+
+	while (end - p >= 16) {
+		__m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+		/* Signed: 0x80 to 0xFF count as below the space, too. */
+		__m128i hit = _mm_or_si128(
+		    _mm_cmplt_epi8(v, space),
+		    _mm_or_si128(_mm_cmpeq_epi8(v, quote), _mm_cmpeq_epi8(v, backslash)));
+		unsigned mask = (unsigned)_mm_movemask_epi8(hit);
+
+		if (mask != 0)
+			return p + __builtin_ctz(mask);
+		p += 16;
+	}
+#else
+	const uint64_t ones = 0x0101010101010101u;
+	const uint64_t tops = 0x8080808080808080u;
+
+	while (end - p >= 8) {
+		uint64_t v;
+
+		memcpy(&v, p, 8);
+
+		uint64_t quote = v ^ (ones * '"');
+		uint64_t backslash = v ^ (ones * '\\');
+
+		/* "Has a zero byte" and "has a byte below n"; the top bit says non-ASCII. */
+		if ((((quote - ones) & ~quote) | ((backslash - ones) & ~backslash) |
+		     ((v - ones * 0x20) & ~v) | v) &
+		    tops)
+			break;
+		p += 8;
+	}
+#endif
+	while (p < end && !bx_scan_is_special(*p))
+		p++;
+	return p;
+}
+
+/* Value of a hexadecimal digit, or 255. */
+static inline uint8_t
+bx_scan_hex(uint8_t c)
+{
+	if (bx_scan_is_digit(c))
+		return (uint8_t)(c - '0');
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? (uint8_t)(c - 'a' + 10) : 255;
+}
+
+/* The four digits of a \u escape at `p` (all readable), or UINT32_MAX. */
+static inline uint32_t
+bx_scan_hex4(const uint8_t *p)
+{
+	uint32_t v = 0;
+
+	for (unsigned i = 0; i < 4; i++) {
+		uint8_t digit = bx_scan_hex(p[i]);
+
+		if (digit == 255)
+			return UINT32_MAX;
+		v = v << 4 | digit;
+	}
+	return v;
+}
+
+static inline bool
+bx_scan_is_high_surrogate(uint32_t c)
+{
+	return c >= 0xD800 && c <= 0xDBFF;
+}
+
+static inline bool
+bx_scan_is_low_surrogate(uint32_t c)
+{
+	return c >= 0xDC00 && c <= 0xDFFF;
+}
+
+/* The Python-style tokens of a non-finite float: length, or 0. */
+static inline size_t
+bx_scan_nonfinite(const uint8_t *p, const uint8_t *end)
+{
+	size_t left = (size_t)(end - p);
+
+	if (left >= 3 && memcmp(p, "NaN", 3) == 0)
+		return 3;
+	if (left >= 8 && memcmp(p, "Infinity", 8) == 0)
+		return 8;
+	if (left >= 9 && memcmp(p, "-Infinity", 9) == 0)
+		return 9;
+	return 0;
+}
+
+/* One character of string text that came from a reader, escapes resolved. */
+struct bx_scan_char {
+	uint32_t
+	    code; /* code point; a lone surrogate stays one; raw bytes above 0x7F as they are */
+	bool raw; /* `code` is one raw byte of the text */
+};
+
+/* The next character of checked string text; `*at` < `end`, and is moved past it. */
+static inline struct bx_scan_char
+bx_scan_next_char(const uint8_t **at, const uint8_t *end)
+{
+	const uint8_t *p = *at;
+
+	if (*p != '\\') {
+		*at = p + 1;
+		return (struct bx_scan_char){ *p, true };
+	}
+
+	uint8_t c = p[1];
+
+	*at = p + 2;
+	switch (c) {
+	case 'b':
+		return (struct bx_scan_char){ '\b', false };
+	case 'f':
+		return (struct bx_scan_char){ '\f', false };
+	case 'n':
+		return (struct bx_scan_char){ '\n', false };
+	case 'r':
+		return (struct bx_scan_char){ '\r', false };
+	case 't':
+		return (struct bx_scan_char){ '\t', false };
+	case 'u':
+		break;
+	default:
+		return (struct bx_scan_char){ c, false };
+	}
+
+	uint32_t code = bx_scan_hex4(p + 2);
+
+	p += 6;
+	if (bx_scan_is_high_surrogate(code) && end - p >= 6 && p[0] == '\\' && p[1] == 'u') {
+		uint32_t low = bx_scan_hex4(p + 2);
+
+		if (bx_scan_is_low_surrogate(low)) {
+			code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00);
+			p += 6;
+		}
+	}
+	*at = p;
+	return (struct bx_scan_char){ code, false };
+}
+
+#endif
