@@ -52,52 +52,23 @@ token(struct bx_json_reader *r, struct bx_json_token *t, enum bx_json_kind kind,
 	return kind;
 }
 
-/* A backslash at `p`: where its escape ends, or NULL and *why. */
-static const uint8_t *
-escape_end(const uint8_t *p, const uint8_t *end, const char **why)
-{
-	if (end - p < 2) {
-		*why = "string is not closed";
-		return NULL;
-	}
-	switch (p[1]) {
-	case '"':
-	case '\\':
-	case '/':
-	case 'b':
-	case 'f':
-	case 'n':
-	case 'r':
-	case 't':
-		return p + 2;
-	case 'u':
-		if (end - p >= 6 && bx_scan_hex4(p + 2) != UINT32_MAX)
-			return p + 6;
-		*why = "bad \\u escape";
-		return NULL;
-	default:
-		*why = "bad escape";
-		return NULL;
-	}
-}
-
 /* From the byte after the opening quote: the string's text and the position after it. */
 static enum bx_json_kind
 string_token(struct bx_json_reader *r, struct bx_json_token *t, enum bx_json_kind kind)
 {
 	const uint8_t *begin = r->at + 1;
 	const uint8_t *p = begin;
-	const char *why = NULL;
+	const char *why;
 	bool escaped = false;
 
 	for (;;) {
-		p = bx_scan_special(p, r->end);
+		p = bx_scan_special(r->begin, p, r->end);
 		if (p == r->end)
 			return bad(r, t, r->at, "string is not closed");
 		if (*p == '"')
 			break;
 		if (*p == '\\') {
-			const uint8_t *next = escape_end(p, r->end, &why);
+			const uint8_t *next = bx_scan_escape(p, r->end, &why);
 
 			if (next == NULL)
 				return bad(r, t, p, why);
@@ -306,34 +277,6 @@ bx_json_skip(struct bx_json_reader *r, const struct bx_json_token *t, struct bx_
 	return true;
 }
 
-static void
-put_utf8(struct bx_writer *w, uint32_t c)
-{
-	uint8_t b[4];
-	size_t len;
-
-	if (c < 0x80) {
-		b[0] = (uint8_t)c;
-		len = 1;
-	} else if (c < 0x800) {
-		b[0] = (uint8_t)(0xC0 | c >> 6);
-		b[1] = (uint8_t)(0x80 | (c & 0x3F));
-		len = 2;
-	} else if (c < 0x10000) {
-		b[0] = (uint8_t)(0xE0 | c >> 12);
-		b[1] = (uint8_t)(0x80 | (c >> 6 & 0x3F));
-		b[2] = (uint8_t)(0x80 | (c & 0x3F));
-		len = 3;
-	} else {
-		b[0] = (uint8_t)(0xF0 | c >> 18);
-		b[1] = (uint8_t)(0x80 | (c >> 12 & 0x3F));
-		b[2] = (uint8_t)(0x80 | (c >> 6 & 0x3F));
-		b[3] = (uint8_t)(0x80 | (c & 0x3F));
-		len = 4;
-	}
-	bx_put(w, b, len);
-}
-
 bool
 bx_json_text(struct bx_span raw, struct bx_writer *w)
 {
@@ -354,7 +297,10 @@ bx_json_text(struct bx_span raw, struct bx_writer *w)
 
 		if (c.code >= 0xD800 && c.code <= 0xDFFF)
 			return false;
-		put_utf8(w, c.code);
+
+		uint8_t utf8[4];
+
+		bx_put(w, utf8, bx_scan_utf8(c.code, utf8));
 	}
 	return !w->full;
 }

@@ -47,32 +47,46 @@ bx_scan_is_special(uint8_t c)
 	return c < 0x20 || c >= 0x80 || c == '"' || c == '\\';
 }
 
-/* The first special byte at or after `p`, or `end`. Reads nothing outside [p, end). */
+#if defined(__SSE2__)
+/* One bit for each of the 16 bytes at `p` that is special. */
+static inline unsigned
+bx_scan_special_mask(const uint8_t *p)
+{
+	__m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+	/* Signed: 0x80 to 0xFF count as below the space, too. */
+	__m128i hit = _mm_or_si128(_mm_cmplt_epi8(v, _mm_set1_epi8(0x20)),
+				   _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('"')),
+						_mm_cmpeq_epi8(v, _mm_set1_epi8('\\'))));
+
+	return (unsigned)_mm_movemask_epi8(hit);
+}
+#endif
+
+/*
+ * The first special byte at or after `p`, or `end`. [begin, end) may be read; `p` lies in it. The
+ * last 16 bytes are looked at in one piece, too, if there are as many after `begin`.
+ */
 static inline const uint8_t *
-bx_scan_special(const uint8_t *p, const uint8_t *end)
+bx_scan_special(const uint8_t *begin, const uint8_t *p, const uint8_t *end)
 {
 #if defined(__SSE2__)
-	const __m128i quote = _mm_set1_epi8('"');
-	const __m128i backslash = _mm_set1_epi8('\\');
-	const __m128i space = _mm_set1_epi8(0x20);
-
-	while (end - p >= 16) {
-		__m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
-		/* Signed: 0x80 to 0xFF count as below the space, too. */
-		__m128i hit = _mm_or_si128(
-		    _mm_cmplt_epi8(v, space),
-		    _mm_or_si128(_mm_cmpeq_epi8(v, quote), _mm_cmpeq_epi8(v, backslash)));
-		unsigned mask = (unsigned)_mm_movemask_epi8(hit);
+	for (; end - p >= 16; p += 16) {
+		unsigned mask = bx_scan_special_mask(p);
 
 		if (mask != 0)
 			return p + __builtin_ctz(mask);
-		p += 16;
+	}
+	if (end - begin >= 16) {
+		unsigned mask = bx_scan_special_mask(end - 16) >> (16 - (end - p));
+
+		return mask != 0 ? p + __builtin_ctz(mask) : end;
 	}
 #else
 	const uint64_t ones = 0x0101010101010101u;
 	const uint64_t tops = 0x8080808080808080u;
 
-	while (end - p >= 8) {
+	(void)begin;
+	for (; end - p >= 8; p += 8) {
 		uint64_t v;
 
 		memcpy(&v, p, 8);
@@ -85,13 +99,28 @@ bx_scan_special(const uint8_t *p, const uint8_t *end)
 		     ((v - ones * 0x20) & ~v) | v) &
 		    tops)
 			break;
-		p += 8;
 	}
 #endif
 	while (p < end && !bx_scan_is_special(*p))
 		p++;
 	return p;
 }
+
+#if defined(__SSE2__)
+/* Bit i is set when p[i] is a digit; the 32 bytes at `p` are readable. */
+static inline uint32_t
+bx_scan_digit_mask(const uint8_t *p)
+{
+	const __m128i zero = _mm_set1_epi8('0');
+	const __m128i nine = _mm_set1_epi8(9);
+	__m128i a = _mm_sub_epi8(_mm_loadu_si128((const __m128i *)(const void *)p), zero);
+	__m128i b = _mm_sub_epi8(_mm_loadu_si128((const __m128i *)(const void *)(p + 16)), zero);
+	unsigned low = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(a, nine), a));
+	unsigned high = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(b, nine), b));
+
+	return low | high << 16;
+}
+#endif
 
 /* Value of a hexadecimal digit, or 255. */
 static inline uint8_t
@@ -129,6 +158,32 @@ static inline bool
 bx_scan_is_low_surrogate(uint32_t c)
 {
 	return c >= 0xDC00 && c <= 0xDFFF;
+}
+
+/* A backslash at `p`: where its escape ends, or NULL and *why. */
+static inline const uint8_t *
+bx_scan_escape(const uint8_t *p, const uint8_t *end, const char **why)
+{
+	*why = "string is not closed";
+	if (end - p < 2)
+		return NULL;
+	switch (p[1]) {
+	case '"':
+	case '\\':
+	case '/':
+	case 'b':
+	case 'f':
+	case 'n':
+	case 'r':
+	case 't':
+		return p + 2;
+	case 'u':
+		*why = "bad \\u escape";
+		return end - p >= 6 && bx_scan_hex4(p + 2) != UINT32_MAX ? p + 6 : NULL;
+	default:
+		*why = "bad escape";
+		return NULL;
+	}
 }
 
 /* The Python-style tokens of a non-finite float: length, or 0. */
@@ -197,6 +252,32 @@ bx_scan_next_char(const uint8_t **at, const uint8_t *end)
 	}
 	*at = p;
 	return (struct bx_scan_char){ code, false };
+}
+
+/* The UTF-8 of a code point that is no surrogate: its length. */
+static inline size_t
+bx_scan_utf8(uint32_t c, uint8_t b[4])
+{
+	if (c < 0x80) {
+		b[0] = (uint8_t)c;
+		return 1;
+	}
+	if (c < 0x800) {
+		b[0] = (uint8_t)(0xC0 | c >> 6);
+		b[1] = (uint8_t)(0x80 | (c & 0x3F));
+		return 2;
+	}
+	if (c < 0x10000) {
+		b[0] = (uint8_t)(0xE0 | c >> 12);
+		b[1] = (uint8_t)(0x80 | (c >> 6 & 0x3F));
+		b[2] = (uint8_t)(0x80 | (c & 0x3F));
+		return 3;
+	}
+	b[0] = (uint8_t)(0xF0 | c >> 18);
+	b[1] = (uint8_t)(0x80 | (c >> 12 & 0x3F));
+	b[2] = (uint8_t)(0x80 | (c >> 6 & 0x3F));
+	b[3] = (uint8_t)(0x80 | (c & 0x3F));
+	return 4;
 }
 
 #endif

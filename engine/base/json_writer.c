@@ -46,7 +46,7 @@ bx_json_put_string_body(struct bx_writer *w, struct bx_span utf8)
 	const uint8_t *end = utf8.ptr + utf8.len;
 	const uint8_t *kept = p; /* from here on bytes go out as they are */
 
-	while ((p = bx_scan_special(p, end)) < end) {
+	while ((p = bx_scan_special(utf8.ptr, p, end)) < end) {
 		uint8_t text[6];
 
 		if (*p >= 0x80) {

@@ -24,7 +24,7 @@ struct bx_defect {
 /* Marks set (never cleared) while transcoding: what the other form cannot give back. */
 enum {
 	BX_MARK_REENCODED = 1u << 0, /* canonical encoding gives other bytes than the input had */
-	BX_MARK_DUPLICATE_KEY = 1u << 1, /* a top-level key of the inner JSON stood twice */
+	BX_MARK_DUPLICATE_KEY = 1u << 1, /* uri, args or kwargs of the inner JSON stood twice */
 };
 
 /* How a transcoding ended. */
@@ -45,6 +45,7 @@ struct bx_inner {
 	struct bx_span args;
 	struct bx_span kwargs;
 	uint32_t marks;
+	bool canonical; /* args and kwargs are canonical text for sure: copy them as they are */
 };
 
 enum bx_inner_result { BX_INNER_OK = 0, BX_INNER_BAD_PLAINTEXT, BX_INNER_WRONG_TYPE };
