@@ -31,7 +31,8 @@ enum bx_key_match {
 
 /*
  * From the text of a keyring file. `name` is used in messages only. BX_ERR_USAGE: not such a file,
- * with the place and the member. Borrows both for the call; jansson runs on wiping allocators.
+ * with the place and the member. Borrows both for the call. The text is read in place (not with
+ * jansson): no copy of a key is made outside guarded memory, and no process-wide allocator is set.
  */
 BX_PUBLIC enum bx_err bx_keyring_parse(struct bx_keyring **ring, struct bx_span json,
 				       const char *name, struct bx_fail *fail) BX_MUST_USE;
@@ -58,6 +59,9 @@ BX_PUBLIC enum bx_key_match bx_keyring_find(const struct bx_keyring *ring, struc
 BX_PUBLIC size_t bx_keyring_count(const struct bx_keyring *ring);
 BX_PUBLIC const struct bx_key *bx_keyring_at(const struct bx_keyring *ring, size_t index);
 
+/* False: the limit for locked memory (ulimit -l) is too low, so keys might be swapped out. */
+BX_PUBLIC bool bx_keyring_is_locked(const struct bx_keyring *ring);
+
 /* The entry's URI prefix; "" for the default. Lives as long as the ring. */
 BX_PUBLIC struct bx_span bx_key_uri(const struct bx_key *key);
 
@@ -66,9 +70,13 @@ BX_PUBLIC const uint8_t *bx_key_shared(const struct bx_key *key);
 BX_PUBLIC bool bx_key_has_role(const struct bx_key *key, enum bx_role role);
 BX_PUBLIC bool bx_key_is_string(const struct bx_key *key); /* one private key for both roles */
 
-/* Public keys of the sides where known, 32 bytes, else NULL. */
+/* Public keys of the sides, 32 bytes; given, or derived from the private ones. */
 BX_PUBLIC const uint8_t *bx_key_originator_pub(const struct bx_key *key);
 BX_PUBLIC const uint8_t *bx_key_responder_pub(const struct bx_key *key);
+
+/* Names the key in public: hex BLAKE2b-128("boxcar-kid" || originator_pub || responder_pub). */
+#define BX_KEY_ID_CAP 33
+BX_PUBLIC void bx_key_id(const struct bx_key *key, char *id);
 
 #ifdef __cplusplus
 }

@@ -1,1 +1,2 @@
 bx_unit_test(test_route)
+bx_unit_test(test_keyring)
