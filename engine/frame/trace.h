@@ -22,11 +22,17 @@ struct bx_trace_line {
 	struct bx_span
 	    body; /* b64, hex: the decoded bytes in the scratch. msg: its JSON text in the line */
 	struct bx_span value; /* the member's value in the line, as it stands (quotes included) */
+	uint8_t forms;        /* bit per enum bx_trace_form whose member stands in the line */
 };
 
 /*
- * Parses one line (without its newline). Unknown members are allowed and kept by edit. False: not
- * such a line; *what and *at say why.
+ * Parses one line (without its newline). Unknown members are allowed and kept by edit; null is as
+ * good as absent. Refused: a member of the list above that stands twice, is of another kind or out
+ * of range (a `ts` with a fraction), and a line without any of b64, hex, msg. When several of these
+ * are there the first of that order is read and the others are not compared with it: bytes win
+ * (spec 6.1). `scratch` takes the decoded bytes (room for as many as the line has is always
+ * enough); nothing else of `out` points into it. False: not such a line; *what (static text) and
+ * *at (in the line) say why.
  */
 bool bx_trace_parse(struct bx_span line, struct bx_writer *scratch, struct bx_trace_line *out,
 		    const char **what, size_t *at);
@@ -34,12 +40,15 @@ bool bx_trace_parse(struct bx_span line, struct bx_writer *scratch, struct bx_tr
 /*
  * Writes the line with another body, in the form that it was read from: the member read is replaced
  * in place, the other two forms are dropped, everything else keeps its bytes and order. `body` for
- * MSG is JSON text. No newline.
+ * MSG is JSON text. No newline. `line` is the one that was parsed.
  */
 void bx_trace_edit(struct bx_span line, const struct bx_trace_line *parsed, struct bx_span body,
 		   struct bx_writer *w);
 
-/* Makes a new line in b64 form: ts, dir, conn, session, ser, b64 (what is known), no newline. */
+/*
+ * Makes a new line in b64 form: ts, dir, conn, session, realm, ser, b64 (what is known), no
+ * newline. Of `line` the form, body and value are not looked at.
+ */
 void bx_trace_put(const struct bx_trace_line *line, struct bx_span body, struct bx_writer *w);
 
 #endif

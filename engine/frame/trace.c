@@ -1,0 +1,622 @@
+#include "frame/trace.h"
+
+#include <assert.h>
+
+#include "base/base64.h"
+#include "base/json_reader.h"
+#include "base/json_writer.h"
+
+/* The members that are understood. The forms come first and in the order of enum bx_trace_form. */
+enum member { B64, HEX, MSG, TS, CONN, SESSION, REALM, DIR, SER, MEMBER_COUNT };
+
+#define FORM_COUNT 3u
+
+static const struct {
+	const char *name;
+	size_t len;
+} members[MEMBER_COUNT] = {
+	[B64] = { "b64", 3 },     [HEX] = { "hex", 3 },   [MSG] = { "msg", 3 },
+	[TS] = { "ts", 2 },       [CONN] = { "conn", 4 }, [SESSION] = { "session", 7 },
+	[REALM] = { "realm", 5 }, [DIR] = { "dir", 3 },   [SER] = { "ser", 3 },
+};
+
+static_assert(B64 == (int)BX_TRACE_B64 && HEX == (int)BX_TRACE_HEX && MSG == (int)BX_TRACE_MSG,
+	      "members and forms share their numbers");
+
+/* The values of a line as they stand, quotes included; len 0: not there. */
+struct values {
+	struct bx_span of[MEMBER_COUNT];
+};
+
+/* Why a line was refused; the first cause stays. */
+struct refusal {
+	const uint8_t *begin;
+	const char **what;
+	size_t *at;
+};
+
+static bool
+refuse(const struct refusal *r, const char *what, const uint8_t *place)
+{
+	*r->what = what;
+	*r->at = (size_t)(place - r->begin);
+	return false;
+}
+
+static enum member
+member_of(struct bx_span key)
+{
+	for (unsigned i = 0; i < MEMBER_COUNT; i++) {
+		if (key.len == members[i].len && memcmp(key.ptr, members[i].name, key.len) == 0)
+			return (enum member)i;
+	}
+	return MEMBER_COUNT;
+}
+
+static enum member
+member_of_escaped(struct bx_span key)
+{
+	for (unsigned i = 0; i < MEMBER_COUNT; i++) {
+		if (bx_json_text_is(key, members[i].name))
+			return (enum member)i;
+	}
+	return MEMBER_COUNT;
+}
+
+/* --- finding the values: the usual spelling, in one pass ------------------------------------- */
+
+/*
+ * No white space, known members only, nothing escaped: what every writer of traces makes. Whatever
+ * is not so goes to the tokenizer, which also finds the words for what is wrong.
+ */
+
+static bool
+expect(struct bx_cursor *c, uint8_t byte)
+{
+	return bx_take_u8(c) == byte && !c->bad;
+}
+
+static bool
+peek_is(const struct bx_cursor *c, uint8_t byte)
+{
+	return c->at != c->end && *c->at == byte;
+}
+
+/* The rest of a string after its opening quote: ASCII without escapes, the quotes left out. */
+static bool
+take_plain_text(struct bx_cursor *c, struct bx_span *text)
+{
+	struct bx_cursor start = *c;
+
+	while (c->at != c->end && *c->at >= 0x20 && *c->at < 0x7f && *c->at != '"' &&
+	       *c->at != '\\')
+		(void)bx_take_u8(c);
+	*text = bx_take(&start, (size_t)(c->at - start.at));
+	return expect(c, '"');
+}
+
+/* As above for b64 and hex, whose characters are checked when they are decoded. */
+static bool
+take_coded_text(struct bx_cursor *c, struct bx_span *text)
+{
+	const uint8_t *end = c->at != c->end ? memchr(c->at, '"', bx_left(c)) : NULL;
+
+	if (end == NULL)
+		return false;
+	*text = bx_take(c, (size_t)(end - c->at));
+	return expect(c, '"');
+}
+
+/* -?(0|[1-9][0-9]*) */
+static bool
+take_integer(struct bx_cursor *c)
+{
+	if (peek_is(c, '-'))
+		(void)bx_take_u8(c);
+
+	bool zero = peek_is(c, '0');
+	size_t digits = 0;
+
+	while (c->at != c->end && *c->at >= '0' && *c->at <= '9') {
+		(void)bx_take_u8(c);
+		digits++;
+	}
+	return digits == 1 || (digits != 0 && !zero);
+}
+
+static bool
+take_array(struct bx_cursor *c)
+{
+	struct bx_json_reader r;
+	struct bx_json_token t;
+	struct bx_span whole;
+
+	bx_json_begin(&r, (struct bx_span){ c->at, bx_left(c) });
+	if (bx_json_next(&r, &t) != BX_JSON_ARRAY || !bx_json_skip(&r, &t, &whole))
+		return false;
+	(void)bx_take(c, whole.len);
+	return true;
+}
+
+static bool
+take_value(struct bx_cursor *c, enum member member)
+{
+	struct bx_span text;
+
+	switch (member) {
+	case B64:
+	case HEX:
+		return expect(c, '"') && take_coded_text(c, &text);
+	case REALM:
+	case DIR:
+	case SER:
+		return expect(c, '"') && take_plain_text(c, &text);
+	case MSG:
+		return take_array(c);
+	default:
+		return take_integer(c);
+	}
+}
+
+/* A second form is not read, so nothing would check that its text is JSON. */
+static unsigned
+form_count(const struct values *values)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < FORM_COUNT; i++)
+		count += values->of[i].len != 0;
+	return count;
+}
+
+static bool
+find_usual(struct bx_span line, struct values *values)
+{
+	struct bx_cursor c = bx_cursor_over(line);
+
+	if (!expect(&c, '{'))
+		return false;
+	for (;;) {
+		struct bx_span key;
+
+		if (!expect(&c, '"') || !take_plain_text(&c, &key) || !expect(&c, ':'))
+			return false;
+
+		enum member member = member_of(key);
+		struct bx_cursor start = c;
+
+		if (member == MEMBER_COUNT || values->of[member].len != 0 ||
+		    !take_value(&c, member))
+			return false;
+		values->of[member] = bx_take(&start, (size_t)(c.at - start.at));
+
+		uint8_t next = bx_take_u8(&c);
+
+		if (next == '}')
+			return !c.bad && bx_left(&c) == 0 && form_count(values) < 2;
+		if (next != ',')
+			return false;
+	}
+}
+
+/* --- finding the values: any JSON ------------------------------------------------------------ */
+
+static bool
+bad_json(const struct refusal *refusal, const struct bx_json_reader *r)
+{
+	return refuse(refusal, r->why, r->at);
+}
+
+static bool
+find_any(struct bx_span line, struct values *values, const struct refusal *refusal)
+{
+	struct bx_json_reader r;
+	struct bx_json_token t;
+
+	bx_json_begin(&r, line);
+	if (bx_json_next(&r, &t) == BX_JSON_BAD)
+		return bad_json(refusal, &r);
+	if (t.kind != BX_JSON_OBJECT)
+		return refuse(refusal, "a trace line is not a JSON object", line.ptr);
+	while (bx_json_next(&r, &t) == BX_JSON_KEY) {
+		enum member member = t.escaped ? member_of_escaped(t.text) : member_of(t.text);
+		const uint8_t *key = t.text.ptr;
+		struct bx_span value;
+
+		(void)bx_json_next(&r, &t);
+		if (!bx_json_skip(&r, &t, &value))
+			return bad_json(refusal, &r);
+		if (member == MEMBER_COUNT)
+			continue;
+		if (values->of[member].len != 0)
+			return refuse(refusal, "a member of a trace line stands twice", key);
+		values->of[member] = value;
+	}
+	if (t.kind == BX_JSON_BAD || bx_json_next(&r, &t) == BX_JSON_BAD)
+		return bad_json(refusal, &r);
+	return true;
+}
+
+/* --- reading the values ---------------------------------------------------------------------- */
+
+static bool
+is_absent(struct bx_span value)
+{
+	return value.len == 0 || bx_span_is(value, "null");
+}
+
+/* The text between the quotes of a string; false when the value is none. */
+static bool
+text_of(struct bx_span value, struct bx_span *text)
+{
+	if (value.len < 2 || value.ptr[0] != '"')
+		return false;
+	*text = (struct bx_span){ value.ptr + 1, value.len - 2 };
+	return true;
+}
+
+static bool
+read_ts(struct bx_span value, struct bx_trace_line *out, const struct refusal *refusal)
+{
+	bool negative;
+	uint64_t magnitude;
+
+	if (is_absent(value))
+		return true;
+	if (!bx_json_int(value, &negative, &magnitude) ||
+	    (!negative && magnitude > (uint64_t)INT64_MAX))
+		return refuse(refusal, "ts is not an integer of nanoseconds in 64 bits", value.ptr);
+	out->ts = negative ? (int64_t)(0 - magnitude) : (int64_t)magnitude;
+	out->has_ts = true;
+	return true;
+}
+
+static bool
+read_number(struct bx_span value, uint64_t *number, bool *has, const char *what,
+	    const struct refusal *refusal)
+{
+	bool negative;
+
+	if (is_absent(value))
+		return true;
+	if (!bx_json_int(value, &negative, number) || negative)
+		return refuse(refusal, what, value.ptr);
+	*has = true;
+	return true;
+}
+
+static bool
+read_dir(struct bx_span value, struct bx_trace_line *out, const struct refusal *refusal)
+{
+	struct bx_span text;
+
+	if (is_absent(value))
+		return true;
+	if (text_of(value, &text) && bx_json_text_is(text, "c2r"))
+		out->dir = BX_DIR_C2R;
+	else if (text_of(value, &text) && bx_json_text_is(text, "r2c"))
+		out->dir = BX_DIR_R2C;
+	else
+		return refuse(refusal, "dir is neither c2r nor r2c", value.ptr);
+	return true;
+}
+
+/* "msgpack", "json.batched", "wamp.2.cbor": the name of the serializer is what counts. */
+static bool
+read_ser(struct bx_span value, struct bx_trace_line *out, const struct refusal *refusal)
+{
+	static const char prefix[] = "wamp.2.";
+	const size_t prefix_len = sizeof(prefix) - 1;
+	struct bx_span name;
+
+	if (is_absent(value))
+		return true;
+	if (!text_of(value, &name))
+		return refuse(refusal, "ser is not a string", value.ptr);
+	if (name.len > prefix_len && memcmp(name.ptr, prefix, prefix_len) == 0)
+		name = (struct bx_span){ name.ptr + prefix_len, name.len - prefix_len };
+
+	const uint8_t *dot = name.len != 0 ? memchr(name.ptr, '.', name.len) : NULL;
+
+	if (dot != NULL)
+		name.len = (size_t)(dot - name.ptr);
+	out->ser = (uint8_t)bx_ser_of_name(name);
+	if (out->ser == BX_SER_UNKNOWN)
+		return refuse(refusal, "ser names no known serializer", value.ptr);
+	return true;
+}
+
+static bool
+read_realm(struct bx_span value, struct bx_trace_line *out, const struct refusal *refusal)
+{
+	if (is_absent(value) || text_of(value, &out->realm))
+		return true;
+	return refuse(refusal, "realm is not a string", value.ptr);
+}
+
+/* --- the body -------------------------------------------------------------------------------- */
+
+static int
+hex_value(uint8_t c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
+/* May write over the text it reads, as bx_base64_decode may. */
+static bool
+hex_decode(struct bx_span text, uint8_t *out, size_t *out_len)
+{
+	if (text.len % 2 != 0)
+		return false;
+	for (size_t i = 0; i < text.len; i += 2) {
+		int high = hex_value(text.ptr[i]);
+		int low = hex_value(text.ptr[i + 1]);
+
+		if (high < 0 || low < 0)
+			return false;
+		out[i / 2] = (uint8_t)(high << 4 | low);
+	}
+	*out_len = text.len / 2;
+	return true;
+}
+
+/*
+ * Some writers of JSON escape "/" as "\/": such a text is unescaped into the scratch, to be decoded
+ * in place there. Without escapes nothing is copied.  False: no room.
+ */
+static bool
+unescape(struct bx_span *text, enum member form, struct bx_writer *scratch)
+{
+	bool escaped = text->len != 0 && memchr(text->ptr, '\\', text->len) != NULL;
+	size_t decoded = form == B64 ? text->len / 4 * 3 : text->len / 2;
+	uint8_t *at = scratch->at;
+
+	if (bx_room(scratch) < (escaped ? text->len : decoded))
+		return false;
+	if (!escaped)
+		return true;
+	if (bx_json_text(*text, scratch))
+		*text = bx_since(scratch, at);
+	/* Else a lone surrogate: the text as it is, which no decoder takes. */
+	scratch->at = at;
+	return true;
+}
+
+static bool
+read_coded(struct bx_span value, enum member form, struct bx_writer *scratch,
+	   struct bx_trace_line *out, const struct refusal *refusal)
+{
+	bool b64 = form == B64;
+	struct bx_span text;
+	size_t len = 0;
+
+	if (!text_of(value, &text))
+		return refuse(refusal, b64 ? "b64 is not a string" : "hex is not a string",
+			      value.ptr);
+	if (!unescape(&text, form, scratch))
+		return refuse(refusal, "the message is too long", value.ptr);
+
+	uint8_t *at = scratch->at;
+
+	if (!(b64 ? bx_base64_decode(text, at, &len) : hex_decode(text, at, &len)))
+		return refuse(refusal, b64 ? "b64 is not padded base64" : "hex is not hexadecimal",
+			      value.ptr);
+	scratch->at += len;
+	out->body = (struct bx_span){ at, len };
+	return true;
+}
+
+static bool
+read_body(const struct values *values, struct bx_writer *scratch, struct bx_trace_line *out,
+	  const struct refusal *refusal)
+{
+	for (unsigned i = 0; i < FORM_COUNT; i++) {
+		if (values->of[i].len != 0)
+			out->forms |= (uint8_t)(1u << i);
+	}
+
+	enum member form = B64;
+
+	while (form <= MSG && is_absent(values->of[form]))
+		form++;
+	if (form > MSG)
+		return refuse(refusal, "a trace line has none of b64, hex, msg", refusal->begin);
+	out->form = (uint8_t)form;
+	out->value = values->of[form];
+	if (form != MSG)
+		return read_coded(out->value, form, scratch, out, refusal);
+	if (out->value.ptr[0] != '[')
+		return refuse(refusal, "msg is not an array", out->value.ptr);
+	out->body = out->value;
+	return true;
+}
+
+bool
+bx_trace_parse(struct bx_span line, struct bx_writer *scratch, struct bx_trace_line *out,
+	       const char **what, size_t *at)
+{
+	const struct refusal refusal = { line.ptr, what, at };
+	struct bx_trace_line parsed = { .dir = BX_DIR_UNKNOWN };
+	struct values values = { 0 };
+
+	if (!find_usual(line, &values)) {
+		values = (struct values){ 0 };
+		if (!find_any(line, &values, &refusal))
+			return false;
+	}
+	if (!read_ts(values.of[TS], &parsed, &refusal) ||
+	    !read_number(values.of[CONN], &parsed.conn, &parsed.has_conn,
+			 "conn is not a non-negative integer", &refusal) ||
+	    !read_number(values.of[SESSION], &parsed.session, &parsed.has_session,
+			 "session is not a non-negative integer", &refusal) ||
+	    !read_realm(values.of[REALM], &parsed, &refusal) ||
+	    !read_dir(values.of[DIR], &parsed, &refusal) ||
+	    !read_ser(values.of[SER], &parsed, &refusal) ||
+	    !read_body(&values, scratch, &parsed, &refusal))
+		return false;
+	*out = parsed;
+	return true;
+}
+
+/* --- writing --------------------------------------------------------------------------------- */
+
+static void
+put_base64(struct bx_writer *w, struct bx_span body)
+{
+	size_t len = bx_base64_len(body.len);
+	uint8_t *p = bx_reserve(w, len + 2);
+
+	if (p == NULL)
+		return;
+	p[0] = '"';
+	bx_base64_encode(body, p + 1);
+	p[len + 1] = '"';
+}
+
+static void
+put_hex(struct bx_writer *w, struct bx_span body)
+{
+	static const char digits[] = "0123456789abcdef";
+	uint8_t *p = bx_reserve(w, body.len * 2 + 2);
+
+	if (p == NULL)
+		return;
+	*p++ = '"';
+	for (size_t i = 0; i < body.len; i++) {
+		*p++ = (uint8_t)digits[body.ptr[i] >> 4];
+		*p++ = (uint8_t)digits[body.ptr[i] & 15];
+	}
+	*p = '"';
+}
+
+static void
+put_value(struct bx_writer *w, enum bx_trace_form form, struct bx_span body)
+{
+	switch (form) {
+	case BX_TRACE_B64:
+		put_base64(w, body);
+		break;
+	case BX_TRACE_HEX:
+		put_hex(w, body);
+		break;
+	case BX_TRACE_MSG:
+		bx_put_span(w, body);
+		break;
+	}
+}
+
+/* Copies of the line what lies from `from` up to `to`. */
+static void
+put_range(struct bx_writer *w, const uint8_t *from, const uint8_t *to)
+{
+	bx_put(w, from, (size_t)(to - from));
+}
+
+/*
+ * Drops the other two forms, each with the comma that parted it from the member before it, or, when
+ * none was kept before it, from the one behind.
+ */
+static void
+edit_slow(struct bx_span line, const struct bx_trace_line *parsed, struct bx_span body,
+	  struct bx_writer *w)
+{
+	struct bx_json_reader r;
+	struct bx_json_token t;
+	const uint8_t *from = line.ptr; /* the next byte to be copied */
+	bool kept = false;              /* a member was */
+	bool resume = false;            /* copying goes on at the next key */
+
+	bx_json_begin(&r, line);
+	(void)bx_json_next(&r, &t);
+	while (bx_json_next(&r, &t) == BX_JSON_KEY) {
+		enum member member = t.escaped ? member_of_escaped(t.text) : member_of(t.text);
+		const uint8_t *key = t.text.ptr - 1;
+		struct bx_span value;
+
+		(void)bx_json_next(&r, &t);
+		if (!bx_json_skip(&r, &t, &value))
+			break;
+		if (resume)
+			from = key;
+		resume = false;
+		if (member >= FORM_COUNT) {
+			put_range(w, from, r.at);
+			kept = true;
+		} else if (member == (enum member)parsed->form) {
+			put_range(w, from, value.ptr);
+			put_value(w, (enum bx_trace_form)parsed->form, body);
+			kept = true;
+		} else if (!kept) {
+			put_range(w, from, key);
+			resume = true;
+		}
+		from = r.at;
+	}
+	put_range(w, from, line.ptr + line.len);
+}
+
+void
+bx_trace_edit(struct bx_span line, const struct bx_trace_line *parsed, struct bx_span body,
+	      struct bx_writer *w)
+{
+	if (parsed->forms != 1u << parsed->form) {
+		edit_slow(line, parsed, body, w);
+		return;
+	}
+	put_range(w, line.ptr, parsed->value.ptr);
+	put_value(w, (enum bx_trace_form)parsed->form, body);
+	put_range(w, parsed->value.ptr + parsed->value.len, line.ptr + line.len);
+}
+
+/* `{"name":` or `,"name":` */
+static void
+put_name(struct bx_writer *w, const uint8_t *begin, const char *name)
+{
+	bx_put_text(w, w->at == begin ? "{\"" : ",\"");
+	bx_put_text(w, name);
+	bx_put_text(w, "\":");
+}
+
+void
+bx_trace_put(const struct bx_trace_line *line, struct bx_span body, struct bx_writer *w)
+{
+	const uint8_t *begin = w->at;
+
+	if (line->has_ts) {
+		put_name(w, begin, "ts");
+		bx_json_put_i64(w, line->ts);
+	}
+	if (line->dir != BX_DIR_UNKNOWN) {
+		put_name(w, begin, "dir");
+		bx_put_text(w, line->dir == BX_DIR_C2R ? "\"c2r\"" : "\"r2c\"");
+	}
+	if (line->has_conn) {
+		put_name(w, begin, "conn");
+		bx_json_put_u64(w, line->conn);
+	}
+	if (line->has_session) {
+		put_name(w, begin, "session");
+		bx_json_put_u64(w, line->session);
+	}
+	if (line->realm.len != 0) {
+		put_name(w, begin, "realm");
+		bx_put_u8(w, '"');
+		bx_put_span(w, line->realm);
+		bx_put_u8(w, '"');
+	}
+	if (line->ser != BX_SER_UNKNOWN) {
+		put_name(w, begin, "ser");
+		bx_put_u8(w, '"');
+		bx_put_text(w, bx_ser_name((enum bx_ser)line->ser));
+		bx_put_u8(w, '"');
+	}
+	put_name(w, begin, "b64");
+	put_base64(w, body);
+	bx_put_u8(w, '}');
+}
