@@ -15,19 +15,20 @@ struct bx_input {
 	const uint8_t *at;
 	const uint8_t *end;
 	const char *why;
+	uint64_t lacks; /* not 0: the bytes end too early, and this many are needed after `at` */
 };
 
 static inline struct bx_input
 bx_input_over(struct bx_span s)
 {
-	return (struct bx_input){ s.ptr, s.ptr, s.ptr + s.len, NULL };
+	return (struct bx_input){ s.ptr, s.ptr, s.ptr + s.len, NULL, 0 };
 }
 
 /* The part of message `m` from offset `off` on; offsets of defects count from the message. */
 static inline struct bx_input
 bx_input_of(const struct bx_message *m, uint32_t off)
 {
-	return (struct bx_input){ m->bytes, m->bytes + off, m->bytes + m->len, NULL };
+	return (struct bx_input){ m->bytes, m->bytes + off, m->bytes + m->len, NULL, 0 };
 }
 
 static inline size_t
@@ -44,8 +45,9 @@ bx_input_fail(struct bx_input *in, const char *why)
 }
 
 static inline bool
-bx_input_cut(struct bx_input *in)
+bx_input_cut(struct bx_input *in, uint64_t needed)
 {
+	in->lacks = needed;
 	return bx_input_fail(in, "message ends inside a value");
 }
 
@@ -61,7 +63,7 @@ static inline bool
 bx_input_take(struct bx_input *in, uint64_t len, struct bx_span *s)
 {
 	if (bx_input_left(in) < len)
-		return bx_input_cut(in);
+		return bx_input_cut(in, len);
 	*s = (struct bx_span){ in->at, (size_t)len };
 	in->at += len;
 	return true;
@@ -117,8 +119,8 @@ struct bx_head {
 	const uint8_t *at; /* its first byte */
 	uint64_t value;
 	uint8_t kind;
-	uint8_t width; /* bytes that carry `value` after the first */
-	int8_t ext;    /* MessagePack ext type */
+	uint8_t width;   /* bytes that carry `value` after the first */
+	int8_t ext;      /* MessagePack ext type */
 	bool indefinite; /* CBOR: value is UINT64_MAX, a break ends it */
 };
 

@@ -28,7 +28,7 @@ bx_msgpack_head(struct bx_input *in, struct bx_head *h)
 	const uint8_t *p = in->at;
 
 	if (p == in->end)
-		return bx_input_cut(in);
+		return bx_input_cut(in, 1);
 
 	uint8_t b = *p;
 

@@ -1,17 +1,14 @@
 #include "codec/msgpack.h"
 
 const struct bx_msgpack_row bx_msgpack_rows[32] = {
-	{ BX_HEAD_NULL, 0 },   { BX_HEAD_BREAK, 0 },  { BX_HEAD_FALSE, 0 },
-	{ BX_HEAD_TRUE, 0 },   { BX_HEAD_BINARY, 1 }, { BX_HEAD_BINARY, 2 },
-	{ BX_HEAD_BINARY, 4 }, { BX_HEAD_EXT, 1 },    { BX_HEAD_EXT, 2 },
-	{ BX_HEAD_EXT, 4 },    { BX_HEAD_FLOAT, 4 },  { BX_HEAD_FLOAT, 8 },
-	{ BX_HEAD_UINT, 1 },   { BX_HEAD_UINT, 2 },   { BX_HEAD_UINT, 4 },
-	{ BX_HEAD_UINT, 8 },   { BX_HEAD_NEGINT, 1 }, { BX_HEAD_NEGINT, 2 },
-	{ BX_HEAD_NEGINT, 4 }, { BX_HEAD_NEGINT, 8 }, { BX_HEAD_EXT, 0 },
-	{ BX_HEAD_EXT, 0 },    { BX_HEAD_EXT, 0 },    { BX_HEAD_EXT, 0 },
-	{ BX_HEAD_EXT, 0 },    { BX_HEAD_TEXT, 1 },   { BX_HEAD_TEXT, 2 },
-	{ BX_HEAD_TEXT, 4 },   { BX_HEAD_LIST, 2 },   { BX_HEAD_LIST, 4 },
-	{ BX_HEAD_MAP, 2 },    { BX_HEAD_MAP, 4 },
+	{ BX_HEAD_NULL, 0 },   { BX_HEAD_BREAK, 0 },  { BX_HEAD_FALSE, 0 },  { BX_HEAD_TRUE, 0 },
+	{ BX_HEAD_BINARY, 1 }, { BX_HEAD_BINARY, 2 }, { BX_HEAD_BINARY, 4 }, { BX_HEAD_EXT, 1 },
+	{ BX_HEAD_EXT, 2 },    { BX_HEAD_EXT, 4 },    { BX_HEAD_FLOAT, 4 },  { BX_HEAD_FLOAT, 8 },
+	{ BX_HEAD_UINT, 1 },   { BX_HEAD_UINT, 2 },   { BX_HEAD_UINT, 4 },   { BX_HEAD_UINT, 8 },
+	{ BX_HEAD_NEGINT, 1 }, { BX_HEAD_NEGINT, 2 }, { BX_HEAD_NEGINT, 4 }, { BX_HEAD_NEGINT, 8 },
+	{ BX_HEAD_EXT, 0 },    { BX_HEAD_EXT, 0 },    { BX_HEAD_EXT, 0 },    { BX_HEAD_EXT, 0 },
+	{ BX_HEAD_EXT, 0 },    { BX_HEAD_TEXT, 1 },   { BX_HEAD_TEXT, 2 },   { BX_HEAD_TEXT, 4 },
+	{ BX_HEAD_LIST, 2 },   { BX_HEAD_LIST, 4 },   { BX_HEAD_MAP, 2 },    { BX_HEAD_MAP, 4 },
 };
 
 /* A signed integer of `width` bytes, as UINT or NEGINT. */
@@ -34,14 +31,14 @@ bx_msgpack_wide_head(struct bx_input *in, struct bx_head *h)
 	if (row.kind == BX_HEAD_BREAK)
 		return bx_input_fail(in, "byte c1 is never used");
 	if (bx_input_left(in) <= row.width)
-		return bx_input_cut(in);
+		return bx_input_cut(in, 1u + row.width);
 	*h = (struct bx_head){ p, bx_head_load(p + 1, row.width), row.kind, row.width, 0, false };
 	in->at = p + 1 + row.width;
 	if (row.kind == BX_HEAD_NEGINT) {
 		set_signed(h);
 	} else if (row.kind == BX_HEAD_EXT) {
 		if (in->at == in->end)
-			return bx_input_cut(in);
+			return bx_input_cut(in, 1);
 		h->ext = (int8_t)*in->at++;
 		if (row.width == 0)
 			h->value = 1u << (*p - 0xD4);
@@ -110,7 +107,8 @@ bx_msgpack_walk(struct bx_input *in, uint32_t depth)
 
 		if (!bx_msgpack_head(in, &h))
 			return false;
-		if (in_map && (left & 1) == 0 && h.kind != BX_HEAD_TEXT && h.kind != BX_HEAD_BINARY) {
+		if (in_map && (left & 1) == 0 && h.kind != BX_HEAD_TEXT &&
+		    h.kind != BX_HEAD_BINARY) {
 			in->at = h.at;
 			return bx_input_fail(in, "map key is neither a string nor binary");
 		}
@@ -118,7 +116,7 @@ bx_msgpack_walk(struct bx_input *in, uint32_t depth)
 			uint64_t count = h.kind == BX_HEAD_MAP ? 2 * h.value : h.value;
 
 			if (count > bx_input_left(in))
-				return bx_input_cut(in);
+				return bx_input_cut(in, count);
 			if (depth == BX_CODEC_DEPTH)
 				return bx_input_fail(in, "nested too deeply");
 			if (count != 0) {
