@@ -80,7 +80,7 @@ def test_strict_refuses_a_missing_role(tmp_path):
 
 def test_entry_without_the_role_hides_shorter_ones(tmp_path):
     longer = dict(ACME.entry("responder"), uri="com.acme.t")
-    ring = cryptobox.write_ring(tmp_path / "r.json", [ACME, longer], default=OTHER.entry() and cryptobox.Pair(None, "d"))
+    ring = cryptobox.write_ring(tmp_path / "r.json", [ACME, longer], default=cryptobox.Pair(None, "d"))
     plain = stream([publish(1)])
     assert run("seal", "-k", ring, stdin=plain, code=0).out == plain
 
