@@ -3,7 +3,6 @@
 #define BOXCAR_JOB_H
 
 #include <stdbool.h>
-#include <stdio.h>
 
 #include "boxcar/fail.h"
 #include "boxcar/format.h"
@@ -198,6 +197,9 @@ BX_PUBLIC void bx_job_result_free(struct bx_job_result *result);
 
 /* True when a finished run has losses to tell of (exit 3). */
 BX_PUBLIC bool bx_job_losses(const struct bx_job *job, const struct bx_job_result *result);
+
+/* True for the names of WAMP message types ("PUBLISH", any case). */
+BX_PUBLIC bool bx_job_type_exists(const char *name);
 
 BX_PUBLIC const char *bx_version(void);
 
