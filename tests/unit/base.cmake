@@ -1,0 +1,5 @@
+bx_unit_test(test_base64)
+bx_unit_test(test_json_reader)
+bx_unit_test(test_json_writer)
+bx_unit_test(test_number)
+bx_unit_test(test_utf8)
