@@ -160,7 +160,7 @@ void bx_pool_put(struct bx_pipe *pipe, struct bx_car *car);
 void bx_scan_car(struct bx_worker *worker, struct bx_car *car);
 bool bx_route_car(struct bx_worker *worker, struct bx_car *car);
 
-/* record.c: what all works share. */
+/* verdict.c: what all works share. */
 struct bx_span bx_record_uri(const struct bx_record *r);
 uint64_t bx_record_offset(const struct bx_car *car, const struct bx_record *r);
 /* "FILE: message 12 at byte 345 (PUBLISH com.x): WHY" into `fail`, unless it is filled. */

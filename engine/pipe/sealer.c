@@ -23,9 +23,12 @@ lay_out_body(struct bx_worker *worker, const struct bx_record *r, struct bx_plan
 	size_t box_len = BX_BOX_NONCE_LEN + BX_BOX_TAG_LEN + plan->plain_len;
 	const struct bx_codec *codec = bx_codec_of((enum bx_ser)r->m.ser);
 
+	/* Before the body is begun, which may stand in the work slab too. */
+	if (r->m.ser == BX_SER_JSON)
+		plan->box = bx_reserve(&worker->work, box_len);
+	plan->body = w->at;
 	codec->seal_head(&r->m, box_len, w);
 	if (r->m.ser == BX_SER_JSON) {
-		plan->box = bx_reserve(&worker->work, box_len);
 		plan->text = bx_reserve(w, bx_base64_len(box_len));
 		bx_put(w, "\"]", 2);
 	} else {
@@ -42,7 +45,6 @@ lay_out(struct bx_worker *worker, struct bx_car *car, struct bx_record *r, struc
 	struct bx_pipe *pipe = worker->pipe;
 
 	if (!bx_emit_direct(pipe)) {
-		plan->body = worker->work.at;
 		if (!lay_out_body(worker, r, plan, &worker->work))
 			return false;
 		plan->body_len = (size_t)(worker->work.at - plan->body);
