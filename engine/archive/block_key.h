@@ -33,6 +33,15 @@ void bx_segment_key_commit(const struct bx_segment_key *key, const uint8_t heade
 			   struct bx_span body, uint8_t commit[static 32]);
 
 /*
+ * Completes the block at block[0..total), whose body stands at block + BX_HEADER_LEN with zeros
+ * after it. The caller has set type, flags, segment_id, seq, body_len and, for an encrypted block,
+ * nonce. Encrypts (then the body fills all of `total`), and stores the header with body_crc;
+ * page_off and index_back come later, by bx_block_header_place.
+ */
+void bx_block_key_finish(const struct bx_block_key *key, struct bx_block_header *h, uint8_t *block,
+			 size_t total);
+
+/*
  * Encrypts body[0..h->body_len) in place; fills h->tag. The header's other fields but body_crc,
  * index_back and page_off must be final.
  */

@@ -13,9 +13,10 @@
 struct bx_block_reader;
 
 struct bx_read_limits {
-	uint32_t raw_max; /* bytes of B raw, M raw and INDEX raw accepted, each */
+	uint32_t raw_max;   /* bytes of B raw and of M raw accepted, each */
+	uint64_t hash_seed; /* unknown to who made the file; no influence on the results */
 };
-#define BX_READ_LIMITS_DEFAULT ((struct bx_read_limits){ 80u << 20 })
+#define BX_READ_LIMITS_DEFAULT ((struct bx_read_limits){ .raw_max = 80u << 20 })
 
 enum bx_err bx_block_reader_new(struct bx_block_reader **reader, struct bx_read_limits limits,
 				struct bx_fail *fail) BX_MUST_USE;
@@ -29,6 +30,7 @@ enum {
 	BX_LOAD_META = 1u << 0,   /* DATA: tables and columns */
 	BX_LOAD_BODIES = 1u << 1, /* DATA: inflate the bodies too (implies META) */
 	BX_LOAD_DIGEST = 1u << 2, /* hash the stored body */
+	BX_LOAD_LAX = 1u << 3,    /* salvage: padding that is not zero is no failure */
 };
 
 /*
@@ -41,8 +43,8 @@ enum {
  *   META      TLVs
  *   HEADCOPY  its MAC
  *   0x80..    nothing more
- * HEAD is not for this function. An encrypted block where key->encrypted is false, or a plain one
- * where it is true, is DOWNGRADE. On failure nothing of the block can be got.
+ * HEAD is not for this function. A plain block where key->encrypted is true is DOWNGRADE, an
+ * encrypted one where it is false is DAMAGED. On failure nothing of the block can be got.
  */
 enum bx_status bx_block_reader_load(struct bx_block_reader *reader, struct bx_span bytes,
 				    const struct bx_block_key *key, unsigned what, uint64_t offset,
@@ -51,6 +53,9 @@ enum bx_status bx_block_reader_load(struct bx_block_reader *reader, struct bx_sp
 /* After a load with META only: inflates the bodies of the same block, when the filter liked it. */
 enum bx_status bx_block_reader_load_bodies(struct bx_block_reader *reader,
 					   struct bx_fault *fault) BX_MUST_USE;
+
+/* With LAX: the padding of the last block was not zero. */
+bool bx_block_reader_dirty_padding(const struct bx_block_reader *reader);
 
 const struct bx_block_header *bx_block_reader_header(const struct bx_block_reader *reader);
 const uint8_t *bx_block_reader_body_digest(const struct bx_block_reader *reader); /* 32 bytes */

@@ -3,6 +3,7 @@
 #define BX_ARCHIVE_HEAD_H
 
 #include "archive/block_key.h"
+#include "archive/random.h"
 
 /* Format: docs/format.md "HEAD". */
 struct bx_head {
@@ -38,6 +39,17 @@ enum bx_status bx_head_unlock(struct bx_segment_key **key, const uint8_t header[
 			      struct bx_span body, const uint8_t *const *identities,
 			      size_t identity_count, uint64_t offset,
 			      struct bx_fault *fault) BX_MUST_USE;
+
+/* Bytes of a HEAD body with that many stanzas of type 1. */
+size_t bx_head_body_len(size_t recipient_count);
+
+/*
+ * Writes header and body of a HEAD into block[0..128 + bx_head_body_len). A plain one:
+ * recipient_count 0, key and fk NULL. False: recipients[*bad] is not a usable public key.
+ */
+bool bx_head_store(uint8_t *block, const struct bx_head *head, const struct bx_segment_key *key,
+		   const uint8_t *fk, const uint8_t (*recipients)[32], size_t recipient_count,
+		   struct bx_random random, size_t *bad) BX_MUST_USE;
 
 /* Writes a stanza of type 1: crypto_box_seal(fk, recipient) with the given ephemeral secret. */
 bool bx_head_stanza(uint8_t stanza[static 80], const uint8_t fk[static 32],

@@ -17,6 +17,9 @@ struct bx_index_entry {
 	uint8_t id[16]; /* its tag, or its body_crc and zeros */
 };
 
+/* What an entry has as the id of a block with this stored header. */
+void bx_index_entry_id(uint8_t id[static 16], const uint8_t header[static 128]);
+
 /* A parsed INDEX. Keeps its memory from one parse to the next. One thread at a time. */
 struct bx_index;
 

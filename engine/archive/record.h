@@ -61,6 +61,16 @@ struct bx_totals {
 
 #define BX_TOTALS_NONE ((struct bx_totals){ .ts_min = INT64_MAX, .ts_max = INT64_MIN })
 
+/* 72 bytes on disk: the seven counters, ts_min, ts_max (docs/format.md "Totals"). */
+void bx_record_totals_store(const struct bx_totals *totals, uint8_t *out);
+void bx_record_totals_load(struct bx_totals *totals, const uint8_t *in);
+
+/* 24 bytes on disk; the realm is a number in a table that the caller keeps. */
+void bx_record_channel_store(const struct bx_archive_channel *channel, uint32_t realm,
+			     uint8_t *out);
+/* Sets all but the realm's text; *realm is its number. False: an unknown direction or flag. */
+bool bx_record_channel_load(struct bx_archive_channel *channel, uint32_t *realm, const uint8_t *in);
+
 /* sum += part; counters saturate. */
 void bx_record_sum(struct bx_totals *sum, const struct bx_totals *part);
 
@@ -72,5 +82,8 @@ struct bx_type_count {
 	uint64_t plain;
 	uint64_t bytes;
 };
+
+/* sum += part, saturating; the code is left alone. */
+void bx_record_count(struct bx_type_count *sum, const struct bx_type_count *part);
 
 #endif

@@ -47,7 +47,7 @@ struct bx_segment_writer_options {
 	((struct bx_segment_writer_options){                                                       \
 	    .level = BX_BLOCK_LEVEL_DEFAULT,                                                       \
 	    .leaf_blocks = 64,                                                                     \
-	    .list_limit = (size_t)8 << 20,                                                         \
+	    .list_limit = (size_t)4 << 20,                                                         \
 	})
 
 /*

@@ -31,7 +31,7 @@ enum bx_status {
 struct bx_fault {
 	enum bx_status status;
 	uint64_t offset;  /* of the block (or byte) in the file, or BX_NOWHERE */
-	uint64_t segment; /* number of the segment in the file, from 0 */
+	uint64_t segment; /* number of the segment in the file, from 0, or BX_NOWHERE */
 	uint64_t seq;     /* of the block, or BX_NOWHERE */
 	const char *what; /* static text, lower case, never holds data of the file */
 };
@@ -44,6 +44,10 @@ enum bx_err bx_status_err(enum bx_status status);
 /* Fills `fault` unless NULL or already filled, and returns `status`. */
 enum bx_status bx_status_set(struct bx_fault *fault, enum bx_status status, uint64_t offset,
 			     const char *what);
+
+/* Says which block a fault set just now is about, unless that is known already. */
+enum bx_status bx_status_at(struct bx_fault *fault, enum bx_status status, uint64_t segment,
+			    uint64_t seq);
 
 /* The fault as an error record with message and hint; returns bx_status_err. */
 enum bx_err bx_status_fail(const struct bx_fault *fault, struct bx_fail *fail);
