@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -153,13 +154,33 @@ run_batch(struct bx_worker *worker, struct bx_car *car, struct bx_record *record
 	}
 }
 
+/* Records that an interrupted run has written already: routed, counted and written then. */
+static size_t
+skip_done(const struct bx_pipe *pipe, struct bx_car *car)
+{
+	size_t i = 0;
+
+	if (!pipe->order.resume.resumed)
+		return 0;
+	for (; i < car->count; i++) {
+		const struct bx_record *r = &car->records[i];
+
+		if (bx_record_offset(car, r) >= pipe->order.resume.in_offset)
+			break;
+		car->counts.messages -= r->frame.kind == BX_FRAME_MESSAGE;
+		car->counts.handshakes -= r->frame.kind == BX_FRAME_HANDSHAKE;
+		car->counts.controls -= r->frame.kind == BX_FRAME_CONTROL;
+	}
+	return i;
+}
+
 static void
 run_car(struct bx_worker *worker, struct bx_car *car)
 {
 	struct bx_fail framing = car->fail; /* comes after every message before it */
 
 	car->fail = (struct bx_fail){ 0 };
-	for (size_t i = 0; i < car->count;) {
+	for (size_t i = skip_done(worker->pipe, car); i < car->count;) {
 		size_t want = batch_size(worker->pipe, car, i), got = want;
 		bool ok = run_batch(worker, car, &car->records[i], &got);
 
@@ -324,6 +345,79 @@ choose_output(struct bx_pipe *pipe, bool *zst, struct bx_fail *fail)
 	return BX_OK;
 }
 
+static void
+say(const struct bx_job *job, const char *text)
+{
+	if (job->notice != NULL)
+		job->notice(job->context, text);
+}
+
+/* A new name or a regular file; not a FIFO or a device. */
+static bool
+plain_target(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) != 0 || S_ISREG(st.st_mode);
+}
+
+/* rekey of a file into a file can go on after a kill; the others cannot, and it is said. */
+static enum bx_err
+begin_resumable(struct bx_pipe *pipe, struct bx_drain_options *options, struct bx_fail *fail)
+{
+	const struct bx_job *job = pipe->job;
+	struct bx_order *order = &pipe->order;
+	struct bx_span head;
+	bool whole;
+
+	if (job->verb != BX_VERB_REKEY || !has_output(job))
+		return BX_OK;
+	if (!pipe->intake.claimed || options->zst || job->output == NULL ||
+	    strcmp(job->output, "-") == 0 || !plain_target(job->output)) {
+		say(job, "this run cannot be resumed: that needs a plain file as input and output");
+		return BX_OK;
+	}
+
+	enum bx_err err = bx_source_peek(pipe->intake.source, &head, &whole, fail);
+
+	if (err == BX_OK)
+		err = bx_resume_begin(&order->resume, job, bx_source_fd(pipe->intake.source), head,
+				      fail);
+	if (err != BX_OK)
+		return err;
+	/* Killed before the first checkpoint: nothing is lost by beginning again. */
+	if (order->resume.resumed && order->resume.out_offset == 0) {
+		order->resume.resumed = false;
+		err = bx_drain_discard_part(job->output, fail);
+	}
+	/* The state before the part: a part is never without the state that tells whose it is. */
+	if (err == BX_OK && !order->resume.resumed)
+		err = bx_resume_save(&order->resume, fail);
+	if (err != BX_OK)
+		return err;
+	order->checkpoints = true;
+	options->visible = order->resume.resumed ? BX_VISIBLE_PART_RESUME : BX_VISIBLE_PART;
+	options->resume_at = order->resume.out_offset;
+	options->size_hint = 0;
+	if (order->resume.resumed) {
+		order->out_offset = order->resume.out_offset;
+		order->checkpoint_offset = order->out_offset;
+		order->counts = order->resume.counts;
+		order->counts.bytes_in = 0; /* all of it is read again */
+		say(job, "going on where the interrupted run stopped");
+	}
+	return BX_OK;
+}
+
+/* A failure that a resume would only meet again leaves nothing behind. */
+static void
+end_resumable(struct bx_order *order, enum bx_err err)
+{
+	if (order->checkpoints && err != BX_ERR_SYS && err != BX_ERR_INTERRUPTED &&
+	    err != BX_ERR_NOMEM)
+		bx_resume_forget(&order->resume, err != BX_OK);
+}
+
 static enum bx_err
 open_drains(struct bx_pipe *pipe, bool zst, struct bx_fail *fail)
 {
@@ -338,9 +432,9 @@ open_drains(struct bx_pipe *pipe, bool zst, struct bx_fail *fail)
 		.no_sync = job->no_sync,
 		.stop_fd = job->stop_fd > 0 ? job->stop_fd : 0,
 	};
-	enum bx_err err = BX_OK;
+	enum bx_err err = begin_resumable(pipe, &options, fail);
 
-	if (has_output(job))
+	if (err == BX_OK && has_output(job))
 		err = bx_drain_open(&pipe->order.drain, &options, fail);
 	if (err == BX_OK && job->rejects != NULL && !job->dry_run) {
 		struct bx_drain_options rejects = { .path = job->rejects,
@@ -471,6 +565,7 @@ finish(struct bx_pipe *pipe, struct bx_worker **workers, unsigned threads,
 	} else if (commit(pipe, fail) != BX_OK) {
 		/* fail says it */
 	}
+	end_resumable(order, fail->code);
 	if (pipe->job->verb == BX_VERB_INFO) {
 		for (unsigned i = 1; i < threads; i++)
 			if (!bx_stats_merge(workers[0]->stats, workers[i]->stats))

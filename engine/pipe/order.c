@@ -180,6 +180,32 @@ tell_progress(struct bx_pipe *pipe, bool last)
 	pipe->job->progress(pipe->job->context, &progress);
 }
 
+/* How much work a kill may cost. */
+#define CHECKPOINT_BYTES ((uint64_t)64 << 20)
+#define CHECKPOINT_SECONDS 0.5
+
+/* Called between two cars, with nothing in flight: all bytes below out_offset are written. */
+static enum bx_err
+checkpoint(struct bx_pipe *pipe, const struct bx_car *car, struct bx_fail *fail)
+{
+	struct bx_order *order = &pipe->order;
+	double seconds = bx_seconds_since(&pipe->started);
+
+	if (!order->checkpoints ||
+	    (seconds - order->last_checkpoint < CHECKPOINT_SECONDS &&
+	     order->out_offset - order->checkpoint_offset < CHECKPOINT_BYTES))
+		return BX_OK;
+	order->last_checkpoint = seconds;
+	order->checkpoint_offset = order->out_offset;
+	order->resume.in_offset = car->base + car->len;
+	order->resume.out_offset = order->out_offset;
+	order->resume.counts = order->counts;
+
+	enum bx_err err = bx_drain_checkpoint(order->drain, order->out_offset, fail);
+
+	return err == BX_OK ? bx_resume_save(&order->resume, fail) : err;
+}
+
 /*
  * Takes the car into account, in order, under the mutex. Its place in the output is known
  * afterwards. True: the run goes on.
@@ -264,7 +290,8 @@ bx_order_push(struct bx_worker *worker, struct bx_car *car)
 		order->next_seq++;
 
 		bool go_on = account(pipe, next, &at, prologue, &prologue_len);
-		bool placed = order->drain != NULL && bx_drain_is_placed(order->drain);
+		bool placed =
+		    order->drain != NULL && bx_drain_is_placed(order->drain) && !order->checkpoints;
 
 		order->closed = !go_on;
 		/* A file's region may be written while another thread takes out the next car. */
@@ -275,6 +302,8 @@ bx_order_push(struct bx_worker *worker, struct bx_car *car)
 				      ? write_car(pipe, next, at, prologue, prologue_len, &fail)
 				      : BX_OK;
 
+		if (err == BX_OK && go_on)
+			err = checkpoint(pipe, next, &fail);
 		bx_pool_put(pipe, next);
 		if (err != BX_OK)
 			bx_pipe_stop(pipe, &fail);

@@ -13,6 +13,7 @@
 #include "keys/route.h"
 #include "pipe/car.h"
 #include "pipe/keyview.h"
+#include "pipe/resume.h"
 #include "pipe/stats.h"
 #include "pipe/turn.h"
 
@@ -88,6 +89,11 @@ struct bx_order {
 	uint64_t last_good;
 	bool has_last_good;
 	double last_progress;
+	/* rekey into a file: written in order, with checkpoints. */
+	bool checkpoints;
+	struct bx_resume resume;
+	double last_checkpoint;
+	uint64_t checkpoint_offset;
 };
 
 struct bx_pipe {
