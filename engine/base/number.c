@@ -477,12 +477,11 @@ double_of_bits(uint64_t bits, bool negative)
 }
 
 /*
- * True only for text that is the repr of its value, decided without computing that value: plain
- * notation, at most 15 significant digits. Two such texts never read as the same double (DBL_DIG
- * is 15), so no other text is as short.
+ * Two plain texts of at most 15 digits never read as the same double (DBL_DIG is 15), so no other
+ * text is as short.
  */
-static bool
-is_short_repr(struct bx_span text)
+bool
+bx_double_text_is_short(struct bx_span text)
 {
 	const uint8_t *p = text.ptr;
 	const uint8_t *end = text.ptr + text.len;
@@ -532,7 +531,7 @@ bx_double_of_text(struct bx_span text, bool *exact)
 	struct parts n = take_apart(p, end);
 	double v = double_of_bits(bits_of_parts(&n), negative);
 
-	*exact = is_short_repr(text);
+	*exact = bx_double_text_is_short(text);
 	if (!*exact) {
 		char repr[BX_DOUBLE_TEXT_MAX];
 		size_t len = bx_double_text(v, repr);
@@ -547,7 +546,7 @@ bx_double_text_exact(struct bx_span text)
 {
 	bool exact;
 
-	if (is_short_repr(text))
+	if (bx_double_text_is_short(text))
 		return true;
 	(void)bx_double_of_text(text, &exact);
 	return exact;

@@ -18,6 +18,12 @@ size_t bx_double_text(double v, char out[static BX_DOUBLE_TEXT_MAX]);
  */
 double bx_double_of_text(struct bx_span text, bool *exact);
 
+/*
+ * True only for text that bx_double_text would write, decided at a look: plain notation, at most 15
+ * significant digits. False: it may be or not.
+ */
+bool bx_double_text_is_short(struct bx_span text);
+
 /* *exact alone: the text is what bx_double_text would write for its value. */
 bool bx_double_text_exact(struct bx_span text);
 

@@ -194,13 +194,15 @@ string(struct bx_json_walk *k, const uint8_t *p, bool is_key)
 	return string_slow(k, text, p, is_key);
 }
 
-/* A float that is not short: compare with the repr of its value, when writing. */
+/* Unless it is short, a float is compared with the repr of its value; when writing. */
 static void
-long_float(struct bx_json_walk *k, const uint8_t *p, const uint8_t *end)
+any_float(struct bx_json_walk *k, const uint8_t *p, const uint8_t *end)
 {
 	struct bx_span text = { p, (size_t)(end - p) };
 	bool exact;
 
+	if (bx_double_text_is_short(text))
+		return;
 	if (k->w == NULL) {
 		k->long_float = true;
 		return;
@@ -244,7 +246,7 @@ number_slow(struct bx_json_walk *k, const uint8_t *from)
 		is_float = true;
 	}
 	if (is_float)
-		long_float(k, from, p);
+		any_float(k, from, p);
 	else if (p - from == 2 && memcmp(from, "-0", 2) == 0)
 		(void)replace(k, from, from + 1); /* Python's integers have no -0 */
 	return p;
