@@ -83,6 +83,11 @@ check(const struct bx_block_header *h, uint64_t offset, struct bx_fault *fault)
 	if (h->body_len > BX_BODY_LEN_MAX)
 		return bx_status_set(fault, BX_STATUS_DAMAGED, offset,
 				     "the body of a block is longer than 2^28 bytes");
+	if ((h->type == BX_BLOCK_HEAD && h->body_len > BX_HEAD_LEN_MAX) ||
+	    (h->type == BX_BLOCK_HEADCOPY && h->body_len > BX_HEADER_LEN + BX_HEAD_LEN_MAX) ||
+	    (h->type == BX_BLOCK_TAIL && h->body_len > BX_PAGE - BX_HEADER_LEN))
+		return bx_status_set(fault, BX_STATUS_DAMAGED, offset,
+				     "a block is longer than its type can be");
 	if (h->seq > BX_SEQ_MAX)
 		return bx_status_set(fault, BX_STATUS_DAMAGED, offset,
 				     "the number of a block is over 2^48");

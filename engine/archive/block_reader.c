@@ -309,7 +309,7 @@ bx_block_reader_load(struct bx_block_reader *r, struct bx_span bytes,
 		     const struct bx_block_key *key, unsigned what, uint64_t offset,
 		     struct bx_fault *fault)
 {
-	struct bx_span inner;
+	struct bx_span inner = { NULL, 0 };
 	enum bx_status status;
 
 	r->loaded = false;

@@ -11,6 +11,7 @@ struct bx_tally_options {
 	bool check_index;       /* compare every INDEX with the blocks (needs META loaded) */
 	bool require_signature; /* of each segment's TAIL: else NOT_SIGNED */
 	const uint8_t *signer;  /* that it must be by: 32 bytes, or NULL for any */
+	uint64_t hash_seed;     /* unknown to who made the file */
 };
 
 enum bx_err bx_tally_new(struct bx_tally **tally, const struct bx_tally_options *options,
@@ -27,7 +28,11 @@ enum bx_status bx_tally_add(struct bx_tally *tally, const struct bx_walk_block *
 			    struct bx_block_reader *reader, enum bx_status status,
 			    const struct bx_fault *fault);
 
-/* The end: the walk's ending and its fault (status CLEAN when it had none). */
+/*
+ * What add() says of one block is about that block. What is wrong with INDEX blocks, or with the
+ * order of segments, keeps no record from being released; it is kept for the end.
+ *
+ * The end: the walk's ending and its fault (status CLEAN when it had none). */
 enum bx_status bx_tally_end(struct bx_tally *tally, enum bx_walk_ending ending,
 			    const struct bx_fault *walk_fault, struct bx_fault *fault);
 
