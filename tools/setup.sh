@@ -11,7 +11,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 build="gcc g++ libc6-dev binutils cmake ninja-build pkg-config git
 	libsodium-dev liburing-dev libzstd-dev libmsgpack-dev libjansson-dev zlib1g-dev libssl-dev"
 tests="libcriterion-dev libcbor-dev clang clang-format zstd openssl ca-certificates
-	python3 python3-venv python3-pytest python3-nacl python3-msgpack python3-cbor2"
+	python3 python3-venv python3-pytest python3-pytest-xdist python3-nacl python3-msgpack python3-cbor2"
 
 peers=no
 for word in "$@"; do

@@ -66,7 +66,7 @@ def test_the_plaintext_goes_from_box_to_box_byte_for_byte(rings):
 def test_only_the_uri_inside_is_checked(rings):
     lie = cryptobox.seal([PUBLISH, 1, {}, "com.acme.t", [1]], OLD.shared, "com.acme.other")
     result = run("rekey", "-k", rings[0], "-K", rings[1], "--json", stdin=wire.rawsocket([wire.dump("cbor", lie)], "cbor"), code=5)
-    assert result.json_err()["failed"] == {"uri_mismatch": 1} and result.out == b""
+    assert result.json_err()["failed"] == {"uri_mismatch": 1} and wire.nothing(result.out)
 
 
 @pytest.mark.sanitized

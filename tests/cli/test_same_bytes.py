@@ -25,7 +25,8 @@ def counts_of(result):
 
 def unavailable(result):
     """A kernel or io_uring that this machine does not have, asked for by name."""
-    return result.code == 2 and ("--kernel" in result.errors or "kernel" in result.errors or "uring" in result.errors)
+    said = result.errors + result.out.decode("utf-8", "replace")
+    return result.code == 2 and ("kernel" in said or "uring" in said)
 
 
 def all_the_same(verb, source, tmp_path, *words, seed=None, suffix):

@@ -142,7 +142,8 @@ NEGATIVE = {
     "negative/flip-nonce": "bad_tag", "negative/flip-tag": "bad_tag", "negative/flip-ct": "bad_tag",
     "negative/truncated": "bad_tag", "negative/only-nonce": "bad_tag", "negative/short": "bad_tag",
     "negative/wrong-key": "bad_tag",
-    "negative/pt-array": "bad_plaintext", "negative/pt-bad-utf8": "bad_plaintext", "negative/pt-empty": "bad_plaintext",
+    # A list in place of the object: JSON, but of the wrong type.
+    "negative/pt-array": "wrong_type", "negative/pt-bad-utf8": "bad_plaintext", "negative/pt-empty": "bad_plaintext",
     "negative/pt-bad-base64": "bad_plaintext", "negative/pt-bom": "bad_plaintext",
     "negative/pt-args-not-list": "wrong_type",
 }
@@ -180,7 +181,7 @@ def test_negative(v, ser, tmp_path):
         assert wire.same_payload(tail[0], tail[1], plain_value(args), plain_value(kwargs))
         assert counts["opened"] == 1
     else:
-        assert opened.out == b""
+        assert wire.nothing(opened.out)
         assert opened.code == (5 if why in ("uri_mismatch", "bad_tag") else 4)
         assert counts["failed"] == {why: 1}, counts
 
@@ -199,7 +200,7 @@ def test_foreign_inner_serializer_is_not_opened(v, tmp_path):
     ring = ring_of(tmp_path, v["keys"])
     stream = negative_message(v, "cbor")
     result = run("open", "-k", ring, stdin=stream, code=(0, 3, 4, 5))
-    assert result.out in (b"", stream), "never read by other rules than its own"
+    assert wire.nothing(result.out) or result.out == stream, "never read by other rules than its own"
 
 
 def test_role_missing_opens_unless_roles_are_strict(tmp_path):
@@ -222,7 +223,7 @@ def test_messages_of_live_sessions(ser, tmp_path):
             lines.append(wire.trace_line(wire.dump(ser, m), ser, conn=conn))
         lines.append(wire.trace_line(bytes.fromhex(v["message_hex"][ser]), ser, conn=conn, note=v["id"]))
     out = [line for line in run("cat", "-k", ring, "-f", "trace", stdin="".join(lines).encode(), code=0).lines()
-           if line["sealed"]]
+           if line.get("sealed")]
     assert len(out) == len(vectors)
     for line, v in zip(out, vectors):
         want = json.loads(v["plaintext_utf8"])

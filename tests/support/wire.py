@@ -121,6 +121,11 @@ def split_rawsocket(data, with_handshake=True):
     return bodies
 
 
+def nothing(data):
+    """No message came out of a pipe; a handshake, which holds none, may have."""
+    return data == b"" or len(data) == 4 and data[0] == 0x7F
+
+
 def batched(ser, bodies, separator=b"\x18"):
     if ser == "json":
         return b"".join(b + separator for b in bodies)
