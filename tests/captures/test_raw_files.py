@@ -47,8 +47,13 @@ def test_rawsocket_is_sealed_and_opened_back_to_the_same_bytes(name, file, tmp_p
 @pytest.mark.parametrize("name, file", [(n, f) for n, f in RAW if n.startswith("rs-") and n.endswith("-sealed") and "ubjson" not in n])
 def test_sealed_rawsocket_opens_by_key_where_the_other_side_is_missing(name, file, tmp_path):
     ring = recordings.ring_for(name, tmp_path)
-    counts = run("open", "-k", ring, recordings.path(name, file), "-o", tmp_path / "o.rs", "-t", "rawsocket", "--json", code=0).json()
-    assert counts["failed"] == {}
+    huge = 0
+    if "msgpack" in name:
+        lines = run("cat", "-k", ring, recordings.path(name, file), code=0).lines()
+        huge = sum(1 for x in lines if x.get("opened") and recordings.beyond_msgpack([x.get("args"), x.get("kwargs")]))
+    counts = run("open", "-k", ring, recordings.path(name, file), "-o", tmp_path / "o.rs", "-t", "rawsocket", "--on-error", "pass",
+                 "--json", code=3 if huge else 0).json()
+    assert counts["failed"] == ({"not_representable": huge} if huge else {})
     bodies = wire.split_rawsocket((tmp_path / "o.rs").read_bytes()) if counts["messages"] else []
     assert len(bodies) == counts["messages"]
 

@@ -88,3 +88,12 @@ def to_truth(value):
     if isinstance(value, dict):
         return {k: to_truth(v) for k, v in value.items()}
     return value
+
+
+def beyond_msgpack(value):
+    """True when a value holds an integer that MessagePack has no form for (2^70 occurs in the sets)."""
+    if isinstance(value, list):
+        return any(beyond_msgpack(v) for v in value)
+    if isinstance(value, dict):
+        return any(beyond_msgpack(v) for v in value.values())
+    return type(value) is int and not -2**63 <= value < 2**64
