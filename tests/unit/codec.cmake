@@ -1,0 +1,7 @@
+bx_unit_test(test_inner)
+bx_unit_test(test_json_codec)
+bx_unit_test(test_json_differential)
+bx_unit_test(test_shape)
+
+bx_fuzz_target(fuzz_inner)
+bx_fuzz_target(fuzz_json_codec)
