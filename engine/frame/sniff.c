@@ -12,6 +12,9 @@
 /* So many frames of a length-prefixed stream are looked at. */
 #define CHAIN 4u
 
+/* A batched message that claims more is something else, not a recording. */
+#define BATCHED_MAX (1u << 28)
+
 /* --- one message ----------------------------------------------------------------------------- */
 
 static bool
@@ -201,17 +204,22 @@ chain_frame(struct bx_cursor *c, bool rawsocket, enum bx_ser *ser, bool *any)
 
 	if (c->bad)
 		return *any; /* cut inside a head */
-	if (rawsocket) {
-		if (!bx_rawsocket_head_valid(word) && word != BX_RAWSOCKET_AMBIGUOUS)
-			return false;
-		control = (word >> 24 & BX_RAWSOCKET_TYPE) != 0 && word != BX_RAWSOCKET_AMBIGUOUS;
-		if ((word >> 24 & BX_RAWSOCKET_X) != 0)
-			word = BX_RAWSOCKET_FULL;
-		else
-			word &= BX_RAWSOCKET_FULL - 1;
+	if (rawsocket ? !bx_rawsocket_head_valid(word) : word > BATCHED_MAX)
+		return false;
+
+	struct bx_cursor after = *c;
+	size_t left = bx_left(c);
+
+	if (rawsocket && word >= BX_RAWSOCKET_FULL) {
+		/* 2^24 as Twisted writes it, if a message follows: else it is a PING. */
+		bool twisted = word == BX_RAWSOCKET_AMBIGUOUS &&
+			       bx_sniff_ser(bx_take(&after, left)) != BX_SER_UNKNOWN;
+		bool full = twisted || (word >> 24 & BX_RAWSOCKET_X) != 0;
+
+		control = !twisted && (word >> 24 & BX_RAWSOCKET_TYPE) != 0;
+		word = full ? BX_RAWSOCKET_FULL : word & (BX_RAWSOCKET_FULL - 1);
 	}
 
-	size_t left = bx_left(c);
 	struct bx_span body = bx_take(c, word < left ? word : left);
 	enum bx_ser found = bx_sniff_ser(body);
 
