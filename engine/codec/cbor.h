@@ -47,7 +47,7 @@ bx_cbor_head(struct bx_input *in, struct bx_head *h)
 	if ((*p & 31) >= 24 || *p >= 0xE0)
 		return bx_cbor_wide_head(in, h);
 	in->at = p + 1;
-	*h = (struct bx_head){ p, *p & 31u, kinds[*p >> 5], 0, 0, false };
+	bx_head_set(h, p, (enum bx_head_kind)kinds[*p >> 5], *p & 31u, 0);
 	return true;
 }
 

@@ -1,5 +1,6 @@
 #include "codec/cbor.h"
 
+#include "base/base64.h"
 #include "base/json_reader.h"
 #include "base/json_scan.h"
 #include "base/number.h"

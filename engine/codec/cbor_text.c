@@ -268,7 +268,7 @@ odd_value(struct bx_input *in, struct bx_emit *e, uint32_t *marks)
 		return BX_CODED_BAD;
 	switch (h.kind) {
 	case BX_HEAD_FLOAT:
-		coded = wrote(bx_json_emit_double(e, float_of(&h)));
+		coded = wrote(bx_emit_double(e, float_of(&h)));
 		canonical = float_is_canonical(&h);
 		break;
 	case BX_HEAD_TEXT:
@@ -334,7 +334,7 @@ put_binary(struct text *t, uint64_t len)
 	if (bx_input_left(&t->in) < len)
 		return cut(t);
 	t->in.at = p + len;
-	return wrote(bx_json_emit_binary(&t->e, (struct bx_span){ p, len }));
+	return wrote(bx_emit_binary(&t->e, (struct bx_span){ p, len }));
 }
 
 /* False, true, null and doubles; the other simple values are odd. */
@@ -359,7 +359,7 @@ put_simple(struct text *t, const uint8_t *at)
 			break;
 		memcpy(&v, &bits, 8);
 		t->in.at += 8;
-		return wrote(bx_json_emit_double(&t->e, v));
+		return wrote(bx_emit_double(&t->e, v));
 	default:
 		break;
 	}
@@ -381,7 +381,7 @@ put_scalar(struct text *t, const uint8_t *at)
 	case 0:
 		return wrote(bx_emit_u64(&t->e, v));
 	case 1:
-		return wrote(bx_json_emit_negint(&t->e, v));
+		return wrote(bx_emit_negint(&t->e, v));
 	case 2:
 		return put_binary(t, v);
 	default:
@@ -454,7 +454,7 @@ odd_key(struct bx_input *in, struct bx_emit *e)
 		fits = fits && bx_emit_u64(e, h.value);
 		break;
 	case BX_HEAD_NEGINT:
-		fits = fits && bx_json_emit_negint(e, h.value);
+		fits = fits && bx_emit_negint(e, h.value);
 		break;
 	case BX_HEAD_NULL:
 		fits = fits && bx_emit_word(e, "null", 4);
@@ -466,7 +466,7 @@ odd_key(struct bx_input *in, struct bx_emit *e)
 		fits = fits && bx_emit_word(e, "true", 4);
 		break;
 	case BX_HEAD_FLOAT:
-		fits = fits && bx_json_emit_double(e, float_of(&h));
+		fits = fits && bx_emit_double(e, float_of(&h));
 		break;
 	case BX_HEAD_EXT:
 		if (h.value == BX_CBOR_TAG_BIGNUM || h.value == BX_CBOR_TAG_NEGATIVE_BIGNUM) {
@@ -519,6 +519,37 @@ put_key(struct text *t)
 	return coded != BX_CODED_OK ? coded : wrote(bx_emit_char(&t->e, ':'));
 }
 
+/*
+ * The common string, value or key: up to 16 bytes with nothing to escape, and enough bytes around
+ * both ends of the copy that one check does for all of them. `after` is the byte to follow it.
+ */
+INLINE bool
+put_short_text(struct text *t, uint8_t after)
+{
+#if defined(__SSE2__)
+	const uint8_t *p = t->in.at;
+	uint8_t *o = t->e.at;
+	unsigned len;
+
+	if (bx_input_left(&t->in) < 17 || bx_emit_room(&t->e) < 19)
+		return false;
+	len = (unsigned)*p - 0x60;
+	if (len > 16 || (bx_scan_special_mask(p + 1) & ((1u << len) - 1)) != 0)
+		return false;
+	o[0] = '"';
+	memcpy(o + 1, p + 1, 16);
+	o[1 + len] = '"';
+	o[2 + len] = after;
+	t->e.at = o + len + 3;
+	t->in.at = p + 1 + len;
+	return true;
+#else
+	(void)t;
+	(void)after;
+	return false;
+#endif
+}
+
 /* What is left in a container, and of what kind it is. */
 #define MAP_BIT 0x80000000u
 #define INDEFINITE_BIT 0x40000000u /* nothing is counted */
@@ -543,54 +574,105 @@ container(struct text *t, uint8_t b, uint32_t *level)
 	return wrote(bx_emit_char(&t->e, map ? '{' : '['));
 }
 
-/*
- * After a value: a comma if another one comes, else the ends of all containers that are over.
- * *done: the one value is. `dropped`: the value was left out, together with its key.
- */
-INLINE enum bx_coded
-separate(struct text *t, uint32_t *level, uint32_t *outer, uint32_t *depth, uint32_t base,
-	 bool dropped)
-{
-	for (;;) {
-		bool over;
+/* What the loop works on besides: `level` is the innermost container, outer[] are those around. */
+struct nest {
+	uint32_t level;
+	uint32_t depth;
+	uint32_t base;
+	uint32_t outer[BX_CODEC_DEPTH + 1];
+};
 
-		if ((*level & INDEFINITE_BIT) != 0) {
-			if (t->in.at == t->in.end)
-				return cut(t);
-			over = *t->in.at == BX_CBOR_BREAK;
-			t->in.at += over;
-		} else {
-			over = (--*level & ~KIND_BITS) == 0;
-		}
-		if (!over)
-			return dropped ? BX_CODED_OK : wrote(bx_emit_char(&t->e, ','));
-		if (*depth == base)
-			return BX_CODED_OK;
-		if (dropped && t->e.at[-1] == ',')
-			t->e.at--;
-		dropped = false;
-		if (!bx_emit_char(&t->e, (*level & MAP_BIT) != 0 ? '}' : ']'))
-			return BX_CODED_FULL;
-		*level = outer[--*depth];
+/* True when no value follows in the innermost container; a break is passed. */
+INLINE enum bx_coded
+is_over(struct text *t, struct nest *n, bool *over)
+{
+	if ((n->level & INDEFINITE_BIT) == 0) {
+		*over = (--n->level & ~KIND_BITS) == 0;
+		return BX_CODED_OK;
 	}
+	if (t->in.at == t->in.end)
+		return cut(t);
+	*over = *t->in.at == BX_CBOR_BREAK;
+	t->in.at += *over;
+	return BX_CODED_OK;
 }
 
-/* The loop. `level` is the innermost container; outer[] are those around. */
+/*
+ * After the last value of a container: its end, and those of all that end with it. *done: with
+ * them the one value. Else the comma before the next one is written.
+ */
+INLINE enum bx_coded
+close_containers(struct text *t, struct nest *n, bool *done)
+{
+	enum bx_coded coded;
+	bool over = true;
+
+	while (over) {
+		*done = n->depth == n->base;
+		if (*done)
+			return BX_CODED_OK;
+		if (!bx_emit_char(&t->e, (n->level & MAP_BIT) != 0 ? '}' : ']'))
+			return BX_CODED_FULL;
+		n->level = n->outer[--n->depth];
+		if ((coded = is_over(t, n, &over)) != BX_CODED_OK)
+			return coded;
+	}
+	return wrote(bx_emit_char(&t->e, ','));
+}
+
+/* Opens a container. *empty: it has ended at once. */
+INLINE enum bx_coded
+open_container(struct text *t, struct nest *n, uint8_t b, bool *empty)
+{
+	enum bx_coded coded;
+
+	if (n->depth == BX_CODEC_DEPTH)
+		return bad(t, "nested too deeply");
+	n->outer[n->depth++] = n->level;
+	if ((coded = container(t, b, &n->level)) != BX_CODED_OK)
+		return coded;
+	if ((n->level & INDEFINITE_BIT) != 0)
+		return is_over(t, n, empty);
+	*empty = (n->level & ~KIND_BITS) == 0;
+	return BX_CODED_OK;
+}
+
+/* The member whose key stands at `pair` and whose value is undefined is left out. */
+INLINE void
+drop_pair(struct text *t, uint8_t *pair, bool over)
+{
+	t->e.at = over && pair[-1] == ',' ? pair - 1 : pair;
+	mark_if(t, true);
+}
+
 INLINE enum bx_coded
 run(struct text *t, uint32_t depth, bool lenient)
 {
-	uint32_t outer[BX_CODEC_DEPTH + 1];
-	uint32_t base = depth;
-	uint32_t level = 1;
+	struct nest n; /* not cleared: outer[] is large */
 	enum bx_coded coded;
+	bool done = false;
 
-	for (;;) {
+	n.level = 1;
+	n.depth = depth;
+	n.base = depth;
+	while (!done) {
 		uint8_t *pair = t->e.at;
-		bool dropped = false;
+		bool over = false;
 		const uint8_t *at;
 
-		if ((level & MAP_BIT) != 0 && (coded = put_key(t)) != BX_CODED_OK)
+		if ((n.level & MAP_BIT) != 0 && !put_short_text(t, ':') &&
+		    (coded = put_key(t)) != BX_CODED_OK)
 			return coded;
+		if (put_short_text(t, ',')) {
+			if ((coded = is_over(t, &n, &over)) != BX_CODED_OK)
+				return coded;
+			if (!over)
+				continue;
+			t->e.at--; /* the comma, which is wrong */
+			if ((coded = close_containers(t, &n, &done)) != BX_CODED_OK)
+				return coded;
+			continue;
+		}
 		if ((coded = put_tags(t)) != BX_CODED_OK)
 			return coded;
 		at = t->in.at;
@@ -598,30 +680,24 @@ run(struct text *t, uint32_t depth, bool lenient)
 			return cut(t);
 		t->in.at++;
 		if (*at >= 0x80 && *at < 0xC0) {
-			if (depth == BX_CODEC_DEPTH)
-				return bad(t, "nested too deeply");
-			outer[depth++] = level;
-			if ((coded = container(t, *at, &level)) != BX_CODED_OK)
+			if ((coded = open_container(t, &n, *at, &over)) != BX_CODED_OK)
 				return coded;
-			if ((level & INDEFINITE_BIT) != 0
-				? t->in.at == t->in.end || *t->in.at != BX_CBOR_BREAK
-				: (level & ~KIND_BITS) != 0)
-				continue;
-			if ((level & INDEFINITE_BIT) == 0)
-				level++; /* as if its last item had just been passed */
-		} else if (*at == 0xF7 && lenient && (level & MAP_BIT) != 0) {
-			t->e.at = pair;
-			dropped = true;
-			mark_if(t, true);
-		} else if ((coded = put_scalar(t, at)) != BX_CODED_OK) {
-			return coded;
+		} else {
+			bool drop = *at == 0xF7 && lenient && (n.level & MAP_BIT) != 0;
+
+			if (!drop && (coded = put_scalar(t, at)) != BX_CODED_OK)
+				return coded;
+			if ((coded = is_over(t, &n, &over)) != BX_CODED_OK)
+				return coded;
+			if (drop)
+				drop_pair(t, pair, over);
+			else if (!over && !bx_emit_char(&t->e, ','))
+				return BX_CODED_FULL;
 		}
-		coded = separate(t, &level, outer, &depth, base, dropped);
-		if (coded != BX_CODED_OK)
+		if (over && (coded = close_containers(t, &n, &done)) != BX_CODED_OK)
 			return coded;
-		if (depth == base && (level & ~KIND_BITS) == 0)
-			return BX_CODED_OK;
 	}
+	return BX_CODED_OK;
 }
 
 enum bx_coded
@@ -631,7 +707,10 @@ bx_cbor_text(struct bx_input *in, struct bx_writer *w, uint32_t depth, uint32_t 
 	struct text t = { *in, { w->at, w->end }, 0 };
 	enum bx_coded coded = w->full ? BX_CODED_FULL : run(&t, depth, lenient);
 
-	*in = t.in;
+	/* Not in one piece: that would wait for its parts to reach memory. */
+	in->at = t.in.at;
+	in->why = t.in.why;
+	in->lacks = t.in.lacks;
 	*marks |= t.marks;
 	if (coded == BX_CODED_OK)
 		w->at = t.e.at;

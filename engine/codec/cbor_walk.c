@@ -48,7 +48,7 @@ bx_cbor_wide_head(struct bx_input *in, struct bx_head *h)
 	unsigned info = *p & 31u;
 	unsigned width = 0;
 
-	*h = (struct bx_head){ .at = p, .value = info };
+	bx_head_set(h, p, BX_HEAD_OTHER, info, 0);
 	if (info == 31) {
 		if (major < 2 || major == 6)
 			return bx_input_fail(in, "indefinite length where there is none");

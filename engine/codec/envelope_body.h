@@ -335,20 +335,23 @@ is_over(const struct envelope *v, unsigned index)
 	return v->indefinite ? list_ends(&v->in) : index >= v->count;
 }
 
-/* kwargs of a ppt_* message: absent or empty. `in` is after the args. */
+/* kwargs of a ppt_* message: absent or empty. in->at is after the args. */
 static bool
-has_no_kwargs(struct bx_input in, const struct envelope *v, unsigned index)
+has_no_kwargs(struct bx_input *in, const struct envelope *v, unsigned index)
 {
 	struct bx_head h;
 
-	if (v->indefinite ? list_ends(&in) : index >= v->count)
+	if (v->indefinite ? list_ends(in) : index >= v->count)
 		return true;
-	if (!take_head(&in, &h) || h.kind != BX_HEAD_MAP)
+	if (!take_head(in, &h) || h.kind != BX_HEAD_MAP)
 		return false;
-	return h.indefinite ? list_ends(&in) : h.value == 0;
+	return h.indefinite ? list_ends(in) : h.value == 0;
 }
 
-/* True when the list whose head `h` has just been read holds one binary, and nothing follows it. */
+/*
+ * True when the list whose head has just been read from a copy of v->in holds one binary, and
+ * nothing follows it. `index` is the number of its element.
+ */
 static bool
 is_passthru(struct bx_input in, const struct bx_head *list, const struct envelope *v,
 	    unsigned index)
@@ -365,41 +368,32 @@ is_passthru(struct bx_input in, const struct bx_head *list, const struct envelop
 			return false;
 		in.at++;
 	}
-	return has_no_kwargs(in, v, index + 1);
+	return has_no_kwargs(&in, v, index + 1);
 }
 
-/* The element at P, number `index`; `in` is a copy, `rest` begins before it. */
+/* The element at P, number `index`, whose head has been read and passed. */
 static inline bool
-look_at_payload(struct envelope *v, unsigned index)
+note_payload(struct envelope *v, const struct bx_head *h, unsigned index)
 {
+	struct bx_input *in = &v->in;
 	struct bx_message *m = v->m;
-	struct bx_input in = v->in;
-	struct bx_head h;
 	uint64_t len;
 
-	if (!take_head(&in, &h)) {
-		v->in = in;
-		return false;
-	}
 	m->payload = BX_PAYLOAD_ODD;
-	if (h.kind == BX_HEAD_LIST || h.kind == BX_HEAD_NULL) {
+	if (h->kind == BX_HEAD_LIST || h->kind == BX_HEAD_NULL) {
 		m->payload = BX_PAYLOAD_PLAIN;
-		if (v->ppt_scheme && h.kind == BX_HEAD_LIST && is_passthru(in, &h, v, index))
+		if (v->ppt_scheme && h->kind == BX_HEAD_LIST && is_passthru(*in, h, v, index))
 			m->flags |= BX_MSG_PPT;
 		return true;
 	}
-	if (h.kind != BX_HEAD_BINARY)
+	if (h->kind != BX_HEAD_BINARY)
 		return true;
-	if (!pass_binary(&in, &h, &len)) {
-		v->in = in;
+	if (!pass_binary(in, h, &len))
 		return false;
-	}
-	if (v->indefinite ? !list_ends(&in) : index + 1 < v->count)
+	if (v->indefinite ? !list_ends(in) : index + 1 < v->count)
 		return true;
-	if (!message_ends(&in, v->indefinite)) {
-		v->in = in;
+	if (!message_ends(in, v->indefinite))
 		return false;
-	}
 	m->payload = BX_PAYLOAD_BINARY;
 	if (len == 0)
 		m->flags |= BX_MSG_BOX_EMPTY;
@@ -411,6 +405,7 @@ static inline bool
 read_rest(struct envelope *v, unsigned index)
 {
 	struct bx_message *m = v->m;
+	struct bx_head h;
 
 	m->rest.off = (uint32_t)(v->in.at - v->in.begin);
 	m->rest.len = (uint32_t)bx_input_left(&v->in);
@@ -420,7 +415,7 @@ read_rest(struct envelope *v, unsigned index)
 	}
 	if (is_over(v, index))
 		return message_ends(&v->in, v->indefinite);
-	return look_at_payload(v, index);
+	return take_head(&v->in, &h) && note_payload(v, &h, index);
 }
 
 /* The elements of a message of a known type, after its code. */
@@ -495,13 +490,12 @@ scan(struct bx_message *m, struct bx_writer *scratch, struct bx_defect *why)
 static bool
 walk_kwargs(struct bx_input *in)
 {
-	struct bx_input look = *in;
+	const uint8_t *at = in->at;
 	struct bx_head h;
 
-	if (!take_head(&look, &h)) {
-		*in = look;
+	if (!take_head(in, &h))
 		return false;
-	}
+	in->at = at;
 	if (h.kind != BX_HEAD_MAP)
 		return bx_input_fail(in, "keyword arguments are not a map");
 	return walk(in, 1);

@@ -124,6 +124,19 @@ struct bx_head {
 	bool indefinite; /* CBOR: value is UINT64_MAX, a break ends it */
 };
 
+/* Field by field: a copy in one piece would wait for its parts to reach memory. */
+static inline void
+bx_head_set(struct bx_head *h, const uint8_t *at, enum bx_head_kind kind, uint64_t value,
+	    unsigned width)
+{
+	h->at = at;
+	h->value = value;
+	h->kind = (uint8_t)kind;
+	h->width = (uint8_t)width;
+	h->ext = 0;
+	h->indefinite = false;
+}
+
 static inline uint64_t
 bx_head_load(const uint8_t *p, unsigned width)
 {

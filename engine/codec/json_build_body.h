@@ -181,6 +181,30 @@ build_escaped_text(struct build *b, struct bx_span raw)
 	return BX_CODED_OK;
 }
 
+/*
+ * Strict base64 `text` to the bytes after a head of `least` bytes, in pieces: the decoder wants
+ * room for its padding, too, and this is for when that is not there. False: no room, or not strict.
+ */
+static bool
+decode_tight(const struct build *b, struct bx_span text, size_t least, size_t *len)
+{
+	struct bx_writer w = bx_writer_over(b->out + least, room(b) - least);
+	uint8_t piece[768];
+	size_t piece_len;
+
+	while (text.len != 0 && !w.full) {
+		size_t part = text.len < 1024 ? text.len : 1024;
+
+		if (!bx_base64_decode((struct bx_span){ text.ptr, part }, piece, &piece_len))
+			return false;
+		bx_put(&w, piece, piece_len);
+		text.ptr += part;
+		text.len -= part;
+	}
+	*len = bx_written(&w);
+	return !w.full;
+}
+
 /* A string value that begins with \u0000 is base64 of binary (spec 2.1). */
 static enum bx_coded
 build_binary(struct build *b, struct bx_span raw)
@@ -193,12 +217,17 @@ build_binary(struct build *b, struct bx_span raw)
 
 	struct bx_writer w = bx_writer_over(b->out + least, room(b) - least);
 
-	if (!bx_json_binary(raw, &w, &exact)) {
+	size_t len;
+
+	if (bx_json_binary(raw, &w, &exact)) {
+		len = bx_written(&w);
+	} else if (!w.full) {
 		b->at = raw.ptr;
-		return w.full ? BX_CODED_FULL : bad(b, "binary is not base64");
+		return bad(b, "binary is not base64");
+	} else if (!decode_tight(b, (struct bx_span){ raw.ptr + 6, raw.len - 6 }, least, &len)) {
+		return BX_CODED_FULL;
 	}
 
-	size_t len = bx_written(&w);
 	size_t head = binary_head_len(len);
 
 	if (room(b) < head + len)
@@ -270,31 +299,45 @@ build_long_string(struct build *b, const uint8_t *p, bool key)
 	return build_escaped_text(b, raw);
 }
 
+/*
+ * The common string, key or value: below 16 bytes, nothing escaped, the byte `after` behind it, and
+ * enough bytes around both ends of the copy that one check does for all of them.
+ */
+INLINE bool
+build_short_string(struct build *b, uint8_t after)
+{
+#if defined(__SSE2__)
+	const uint8_t *p = b->at;
+	unsigned mask;
+	unsigned len;
+
+	if (b->end - p < 18 || room(b) < 17 || *p != '"')
+		return false;
+	mask = bx_scan_special_mask(p + 1);
+	if (mask == 0)
+		return false;
+	len = (unsigned)__builtin_ctz(mask);
+	if (p[1 + len] != '"' || p[2 + len] != after)
+		return false;
+	*b->out = (uint8_t)(SHORT_TEXT | len);
+	memcpy(b->out + 1, p + 1, 16);
+	b->out += 1 + len;
+	b->at = p + len + 3;
+	return true;
+#else
+	(void)b;
+	(void)after;
+	return false;
+#endif
+}
+
 /* The string at b->at, an opening quote. */
 INLINE enum bx_coded
 build_string(struct build *b, bool key)
 {
 	const uint8_t *text = b->at + 1;
-	const uint8_t *p;
+	const uint8_t *p = bx_scan_special(b->begin, text, b->end);
 
-#if defined(__SSE2__)
-	if (b->end - text >= 16 && room(b) >= 17) {
-		unsigned mask = bx_scan_special_mask(text);
-
-		if (mask != 0) {
-			unsigned len = (unsigned)__builtin_ctz(mask);
-
-			if (text[len] == '"') {
-				*b->out = (uint8_t)(SHORT_TEXT | len);
-				memcpy(b->out + 1, text, 16);
-				b->out += 1 + len;
-				b->at = text + len + 1;
-				return BX_CODED_OK;
-			}
-		}
-	}
-#endif
-	p = bx_scan_special(b->begin, text, b->end);
 	if (p != b->end && *p == '"') {
 		b->at = p + 1;
 		return build_plain_text(b, text, (size_t)(p - text));
@@ -370,7 +413,7 @@ build_exponent(struct build *b, const uint8_t *from)
  * 2^53 divided by a power of ten up to 10^22 is rounded once, so it is the nearest double (Clinger,
  * "How to read floating point numbers accurately").
  */
-INLINE enum bx_coded
+static enum bx_coded
 build_fraction(struct build *b, const uint8_t *from, uint64_t v, size_t count)
 {
 	const uint8_t *begin = b->at + 1;
@@ -384,24 +427,19 @@ build_fraction(struct build *b, const uint8_t *from, uint64_t v, size_t count)
 	if (places == 0)
 		return bad(b, "malformed number");
 	b->at = p;
-	if ((p < b->end && (*p | 0x20) == 'e') || b->judge || count + places > 15) {
-		struct build copy = *b;
-		enum bx_coded coded = p < b->end && (*p | 0x20) == 'e'
-					  ? build_exponent(&copy, from)
-					  : build_long_float(&copy, from);
+	if (p < b->end && (*p | 0x20) == 'e')
+		return build_exponent(b, from);
+	if (b->judge || count + places > 15)
+		return build_long_float(b, from);
 
-		*b = copy;
-		return coded;
-	}
-
-	double magnitude = (double)v / powers_of_ten[places];
+	double magnitude = (double)(int64_t)v / powers_of_ten[places];
 
 	return build_double(b, *from == '-' ? -magnitude : magnitude);
 }
 
-/* The number at b->at, a digit or a minus sign. */
-INLINE enum bx_coded
-build_number(struct build *b)
+/* Any number at b->at, or what stands there instead of a value. */
+static __attribute__((noinline)) enum bx_coded
+build_long_number(struct build *b)
 {
 	const uint8_t *from = b->at;
 	const uint8_t *digits = from + (*from == '-');
@@ -413,27 +451,17 @@ build_number(struct build *b)
 
 	size_t count = (size_t)(p - digits);
 
-	if (count == 0 || (*digits == '0' && count > 1)) {
-		struct build copy = *b;
-		enum bx_coded coded =
-		    count == 0 ? build_nonfinite(&copy) : bad(&copy, "number begins with 0");
-
-		*b = copy;
-		return coded;
-	}
+	if (count == 0)
+		return build_nonfinite(b);
+	if (*digits == '0' && count > 1)
+		return bad(b, "number begins with 0");
 	b->at = p;
 	if (p < b->end && *p == '.')
 		return build_fraction(b, from, v, count);
-	if ((p < b->end && (*p | 0x20) == 'e') || count > 18) {
-		struct build copy = *b;
-		enum bx_coded coded =
-		    p < b->end && (*p | 0x20) == 'e'
-			? build_exponent(&copy, from)
-			: build_long_int(&copy, *from == '-', (struct bx_span){ digits, count });
-
-		*b = copy;
-		return coded;
-	}
+	if (p < b->end && (*p | 0x20) == 'e')
+		return build_exponent(b, from);
+	if (count > 18)
+		return build_long_int(b, *from == '-', (struct bx_span){ digits, count });
 	if (*from != '-')
 		return build_uint(b, v);
 	if (v == 0) {
@@ -441,6 +469,100 @@ build_number(struct build *b)
 		return build_uint(b, 0);
 	}
 	return build_negint(b, v - 1);
+}
+
+#if defined(__SSE2__)
+/* One bit for each of the 16 bytes at `p` that is a digit. */
+INLINE unsigned
+digit_mask(const uint8_t *p)
+{
+	const __m128i nine = _mm_set1_epi8(9);
+	__m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+
+	v = _mm_sub_epi8(v, _mm_set1_epi8('0'));
+	return (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(v, nine), v));
+}
+
+/* The number of 1 to 8 digits at `p`, where 8 bytes are readable; pairs, fours, eights at once. */
+INLINE uint64_t
+short_digits(const uint8_t *p, unsigned count)
+{
+	uint64_t v;
+
+	memcpy(&v, p, 8);
+	v = (v - 0x3030303030303030u) << (64 - 8 * count);
+	v = v * 10 + (v >> 8);
+	v = ((v & 0x00FF00FF00FF00FFu) * 0x00640001u) >> 16;
+	return ((v & 0x0000FFFF0000FFFFu) * 0x0000271000000001u) >> 32;
+}
+#endif
+
+static const uint32_t small_powers_of_ten[] = { 1,      10,      100,      1000,     10000,
+						100000, 1000000, 10000000, 100000000 };
+
+/*
+ * The common number: up to 8 digits, a fraction of as many, no exponent, and 18 bytes to look at.
+ * Where its digits end is found without a loop, which would be left at another place each time.
+ */
+INLINE bool
+build_short_number(struct build *b, enum bx_coded *coded)
+{
+#if defined(__SSE2__)
+	const uint8_t *p = b->at;
+	bool minus = *p == '-';
+	unsigned mask, count, places;
+	uint64_t v;
+
+	p += minus;
+	if (b->end - p < 18)
+		return false;
+	mask = digit_mask(p);
+	count = (unsigned)__builtin_ctz(~mask);
+	if (count - 1 > 7 || (*p == '0' && count > 1))
+		return false;
+	v = short_digits(p, count);
+	if (p[count] != '.') {
+		if ((p[count] | 0x20) == 'e' || (minus && v == 0))
+			return false;
+		b->at = p + count;
+		*coded = minus ? build_negint(b, v - 1) : build_uint(b, v);
+		return true;
+	}
+	places = (unsigned)__builtin_ctz(~(mask >> (count + 1)));
+	if (places - 1 > 6 || count + places > 14 || (p[count + 1 + places] | 0x20) == 'e')
+		return false;
+
+	double magnitude;
+
+	v = v * small_powers_of_ten[places] + short_digits(p + count + 1, places);
+	magnitude = (double)(int64_t)v / powers_of_ten[places];
+	if (b->judge)
+		b->reencoded |=
+		    (places > 1 && p[count + places] == '0') || (v != 0 && magnitude < 1e-4);
+	b->at = p + count + 1 + places;
+	*coded = build_double(b, __builtin_copysign(magnitude, minus ? -1.0 : 1.0));
+	return true;
+#else
+	(void)b;
+	(void)coded;
+	return false;
+#endif
+}
+
+/* The number at b->at, or what stands there instead of a value. */
+INLINE enum bx_coded
+build_number(struct build *b)
+{
+	enum bx_coded coded = BX_CODED_OK;
+
+	if (build_short_number(b, &coded))
+		return coded;
+
+	struct build copy = *b;
+
+	coded = build_long_number(&copy);
+	*b = copy;
+	return coded;
 }
 
 INLINE enum bx_coded
@@ -470,24 +592,18 @@ build_scalar(struct build *b)
 	}
 }
 
-/* White space, which canonical text has none of. */
-INLINE void
-build_space(struct build *b)
-{
-	if (b->at < b->end && *b->at <= ' ') {
-		const uint8_t *p = bx_scan_space(b->at, b->end);
-
-		b->reencoded |= p != b->at;
-		b->at = p;
-	}
-}
-
-/* The next byte that is not white space; 0 at the end. */
+/* Passes white space, which canonical text has none of. The next byte; 0 at the end. */
 INLINE uint8_t
 next_byte(struct build *b)
 {
-	build_space(b);
-	return b->at < b->end ? *b->at : 0;
+	const uint8_t *p = b->at;
+
+	if (p<b->end && * p> ' ')
+		return *p;
+	p = bx_scan_space(p, b->end);
+	b->reencoded |= p != b->at;
+	b->at = p;
+	return p < b->end ? *p : 0;
 }
 
 INLINE enum bx_coded
@@ -536,8 +652,12 @@ build_value(struct build *b, uint32_t depth)
 	for (;;) {
 		uint8_t c;
 
-		if (l.map && (coded = build_key(b)) != BX_CODED_OK)
+		if (l.map && !build_short_string(b, ':') && (coded = build_key(b)) != BX_CODED_OK)
 			return coded;
+		if (depth != base && build_short_string(b, ',')) {
+			l.count++;
+			continue;
+		}
 		c = next_byte(b);
 		if (c == '[' || c == '{') {
 			if (depth == BX_CODEC_DEPTH)
@@ -586,9 +706,11 @@ build_all(struct bx_span json, struct bx_writer *w, uint32_t depth, uint32_t *ma
 			   w->end,   NULL,     marks != NULL,       false };
 	enum bx_coded coded = w->full ? BX_CODED_FULL : build_value(&b, depth);
 
-	build_space(&b);
-	if (coded == BX_CODED_OK && b.at != b.end)
-		coded = bad(&b, "something follows the value");
+	if (coded == BX_CODED_OK) {
+		(void)next_byte(&b);
+		if (b.at != b.end)
+			coded = bad(&b, "something follows the value");
+	}
 	if (coded == BX_CODED_BAD)
 		*why = (struct bx_defect){ b.why, (size_t)(b.at - b.begin) };
 	if (coded == BX_CODED_NOT_REPRESENTABLE)

@@ -8,7 +8,7 @@
 
 /*
  * Room for text: a writer's `at` and `end` in registers. Functions return false when the text does
- * not fit; then nothing more may be written.
+ * not fit; then `at` is lost, and nothing more may be written.
  */
 struct bx_emit {
 	uint8_t *at;
@@ -44,16 +44,43 @@ bx_emit_word(struct bx_emit *e, const char *word, size_t len)
 /* "00" to "99" */
 extern const char bx_json_emit_pairs[200];
 
-bool bx_json_emit_u64(struct bx_emit *e, uint64_t v);
+/*
+ * What is not short. They return where the text ends, or NULL when it does not fit: the room comes
+ * and goes in registers.
+ */
+uint8_t *bx_json_emit_u64(uint8_t *at, uint8_t *end, uint64_t v);
 /* -1 - v */
-bool bx_json_emit_negint(struct bx_emit *e, uint64_t v);
-bool bx_json_emit_double(struct bx_emit *e, double v);
-bool bx_json_emit_binary(struct bx_emit *e, struct bx_span bytes);
+uint8_t *bx_json_emit_negint(uint8_t *at, uint8_t *end, uint64_t v);
+uint8_t *bx_json_emit_double(uint8_t *at, uint8_t *end, double v);
+uint8_t *bx_json_emit_binary(uint8_t *at, uint8_t *end, struct bx_span bytes);
 
-/* What bx_emit_text found. */
-enum bx_emitted { BX_EMITTED = 0, BX_EMIT_FULL, BX_EMIT_NOT_UTF8 };
+/* A string with its quotes. *utf8 is set false when it is not UTF-8 (then NULL is returned). */
+uint8_t *bx_json_emit_text(uint8_t *at, uint8_t *end, struct bx_span s, bool *utf8);
 
-enum bx_emitted bx_json_emit_text(struct bx_emit *e, struct bx_span s);
+static inline bool
+bx_emit_to(struct bx_emit *e, uint8_t *at)
+{
+	e->at = at;
+	return at != NULL;
+}
+
+static inline bool
+bx_emit_negint(struct bx_emit *e, uint64_t v)
+{
+	return bx_emit_to(e, bx_json_emit_negint(e->at, e->end, v));
+}
+
+static inline bool
+bx_emit_double(struct bx_emit *e, double v)
+{
+	return bx_emit_to(e, bx_json_emit_double(e->at, e->end, v));
+}
+
+static inline bool
+bx_emit_binary(struct bx_emit *e, struct bx_span bytes)
+{
+	return bx_emit_to(e, bx_json_emit_binary(e->at, e->end, bytes));
+}
 
 static inline bool
 bx_emit_u64(struct bx_emit *e, uint64_t v)
@@ -62,16 +89,22 @@ bx_emit_u64(struct bx_emit *e, uint64_t v)
 		return bx_emit_char(e, (uint8_t)('0' + v));
 	if (v < 100)
 		return bx_emit_word(e, bx_json_emit_pairs + 2 * v, 2);
-	return bx_json_emit_u64(e, v);
+	return bx_emit_to(e, bx_json_emit_u64(e->at, e->end, v));
 }
+
+/* What bx_emit_text found. */
+enum bx_emitted { BX_EMITTED = 0, BX_EMIT_FULL, BX_EMIT_NOT_UTF8 };
 
 /*
  * A string with its quotes, checked to be UTF-8. `end` is the end of the readable bytes around
  * `s`: most strings are short, and both ends of the copy have 16 bytes to spare.
  */
-static inline enum bx_emitted
+static inline __attribute__((always_inline)) enum bx_emitted
 bx_emit_text(struct bx_emit *e, struct bx_span s, const uint8_t *end)
 {
+	bool utf8 = true;
+	uint8_t *at;
+
 #if defined(__SSE2__)
 	if (s.len <= 16 && end - s.ptr >= 16 && bx_emit_room(e) >= 18) {
 		unsigned mask = bx_scan_special_mask(s.ptr) & ((1u << s.len) - 1);
@@ -87,7 +120,11 @@ bx_emit_text(struct bx_emit *e, struct bx_span s, const uint8_t *end)
 #else
 	(void)end;
 #endif
-	return bx_json_emit_text(e, s);
+	at = bx_json_emit_text(e->at, e->end, s, &utf8);
+	e->at = at;
+	if (at != NULL)
+		return BX_EMITTED;
+	return utf8 ? BX_EMIT_FULL : BX_EMIT_NOT_UTF8;
 }
 
 #endif

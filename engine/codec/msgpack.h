@@ -36,15 +36,15 @@ bx_msgpack_head(struct bx_input *in, struct bx_head *h)
 		return bx_msgpack_wide_head(in, h);
 	in->at = p + 1;
 	if (b < 0x80)
-		*h = (struct bx_head){ p, b, BX_HEAD_UINT, 0, 0, false };
+		bx_head_set(h, p, BX_HEAD_UINT, b, 0);
 	else if (b >= 0xE0)
-		*h = (struct bx_head){ p, (uint8_t)~b, BX_HEAD_NEGINT, 0, 0, false };
+		bx_head_set(h, p, BX_HEAD_NEGINT, (uint8_t)~b, 0);
 	else if (b >= 0xA0)
-		*h = (struct bx_head){ p, b & 0x1Fu, BX_HEAD_TEXT, 0, 0, false };
+		bx_head_set(h, p, BX_HEAD_TEXT, b & 0x1Fu, 0);
 	else if (b >= 0x90)
-		*h = (struct bx_head){ p, b & 0x0Fu, BX_HEAD_LIST, 0, 0, false };
+		bx_head_set(h, p, BX_HEAD_LIST, b & 0x0Fu, 0);
 	else
-		*h = (struct bx_head){ p, b & 0x0Fu, BX_HEAD_MAP, 0, 0, false };
+		bx_head_set(h, p, BX_HEAD_MAP, b & 0x0Fu, 0);
 	return true;
 }
 

@@ -1,5 +1,6 @@
 #include "codec/msgpack.h"
 
+#include "base/base64.h"
 #include "base/json_reader.h"
 #include "base/json_scan.h"
 #include "base/number.h"

@@ -79,7 +79,7 @@ put_signed(struct text *t, unsigned width)
 	mark_if(t, v >= canonical_below);
 	if (v >= 0)
 		return wrote(bx_emit_u64(&t->e, (uint64_t)v));
-	return wrote(bx_json_emit_negint(&t->e, ~(uint64_t)v));
+	return wrote(bx_emit_negint(&t->e, ~(uint64_t)v));
 }
 
 /* cc to cf */
@@ -107,7 +107,7 @@ put_double(struct text *t)
 		return cut(t);
 	memcpy(&v, &bits, 8);
 	mark_if(t, (bits & INT64_MAX) > 0x7FF0000000000000u && bits != PLAIN_NAN);
-	return wrote(bx_json_emit_double(&t->e, v));
+	return wrote(bx_emit_double(&t->e, v));
 }
 
 INLINE enum bx_coded
@@ -122,7 +122,7 @@ put_float(struct text *t)
 	bits = (uint32_t)raw;
 	memcpy(&v, &bits, 4);
 	mark_if(t, true);
-	return wrote(bx_json_emit_double(&t->e, (double)v));
+	return wrote(bx_emit_double(&t->e, (double)v));
 }
 
 /* Text of `len` bytes at in.at. */
@@ -173,7 +173,7 @@ put_binary(struct text *t, unsigned width)
 	if (!load(t, width, &len) || (p = take(t, len)) == NULL)
 		return cut(t);
 	mark_if(t, width != 1 && len >> (4 * width) == 0);
-	return wrote(bx_json_emit_binary(&t->e, (struct bx_span){ p, len }));
+	return wrote(bx_emit_binary(&t->e, (struct bx_span){ p, len }));
 }
 
 /*
@@ -199,7 +199,7 @@ ext_text(struct bx_input *in, struct bx_emit *e)
 
 	in->at = walk.at;
 	return wrote(bx_emit_char(e, '[') && bx_emit_u64(e, (uint8_t)h.ext) &&
-		     bx_emit_char(e, ',') && bx_json_emit_binary(e, body) && bx_emit_char(e, ']'));
+		     bx_emit_char(e, ',') && bx_emit_binary(e, body) && bx_emit_char(e, ']'));
 }
 
 static __attribute__((noinline)) enum bx_coded
@@ -213,6 +213,10 @@ put_ext(struct bx_input *in, struct bx_emit *e)
 INLINE enum bx_coded
 put_scalar(struct text *t, uint8_t b)
 {
+	if (b >= 0xE0)
+		return wrote(bx_emit_negint(&t->e, (uint8_t)~b));
+	if (b < 0xC0)
+		return put_string(t, b & 0x1Fu);
 	switch (b) {
 	case 0xC0:
 		return wrote(bx_emit_word(&t->e, "null", 4));
@@ -298,6 +302,37 @@ put_key(struct text *t)
 	return coded != BX_CODED_OK ? coded : wrote(bx_emit_char(&t->e, ':'));
 }
 
+/*
+ * The common string, value or key: up to 16 bytes with nothing to escape, and enough bytes around
+ * both ends of the copy that one check does for all of them. `after` is the byte to follow it.
+ */
+INLINE bool
+put_short_text(struct text *t, uint8_t after)
+{
+#if defined(__SSE2__)
+	const uint8_t *p = t->in.at;
+	uint8_t *o = t->e.at;
+	unsigned len;
+
+	if (bx_input_left(&t->in) < 17 || bx_emit_room(&t->e) < 19)
+		return false;
+	len = (unsigned)*p - 0xA0;
+	if (len > 16 || (bx_scan_special_mask(p + 1) & ((1u << len) - 1)) != 0)
+		return false;
+	o[0] = '"';
+	memcpy(o + 1, p + 1, 16);
+	o[1 + len] = '"';
+	o[2 + len] = after;
+	t->e.at = o + len + 3;
+	t->in.at = p + 1 + len;
+	return true;
+#else
+	(void)t;
+	(void)after;
+	return false;
+#endif
+}
+
 #define MAP_BIT 0x80000000u
 
 /* The count of a container after its first byte; MAP_BIT is set for maps. */
@@ -342,17 +377,20 @@ run(struct text *t, uint32_t depth)
 	for (;;) {
 		const uint8_t *p;
 
-		if ((level & MAP_BIT) != 0 && (coded = put_key(t)) != BX_CODED_OK)
+		if ((level & MAP_BIT) != 0 && !put_short_text(t, ':') &&
+		    (coded = put_key(t)) != BX_CODED_OK)
 			return coded;
+		if (put_short_text(t, ',')) {
+			if ((--level & ~MAP_BIT) != 0)
+				continue;
+			t->e.at--; /* the comma, which is wrong */
+			goto over;
+		}
 		p = take(t, 1);
 		if (p == NULL)
 			return cut(t);
 		if (*p < 0x80) {
 			coded = wrote(bx_emit_u64(&t->e, *p));
-		} else if (*p >= 0xE0) {
-			coded = wrote(bx_json_emit_negint(&t->e, (uint8_t) ~*p));
-		} else if ((*p & 0xE0) == 0xA0) {
-			coded = put_string(t, *p & 0x1Fu);
 		} else if (is_container(*p)) {
 			if (depth == BX_CODEC_DEPTH)
 				return bad(t, "nested too deeply");
@@ -366,12 +404,15 @@ run(struct text *t, uint32_t depth)
 		}
 		if (coded != BX_CODED_OK)
 			return coded;
-		while ((--level & ~MAP_BIT) == 0) {
-			if (depth == base)
-				return BX_CODED_OK;
-			if (!bx_emit_char(&t->e, level != 0 ? '}' : ']'))
-				return BX_CODED_FULL;
-			level = outer[--depth];
+		if ((--level & ~MAP_BIT) == 0) {
+		over:
+			do {
+				if (depth == base)
+					return BX_CODED_OK;
+				if (!bx_emit_char(&t->e, level != 0 ? '}' : ']'))
+					return BX_CODED_FULL;
+				level = outer[--depth];
+			} while ((--level & ~MAP_BIT) == 0);
 		}
 		if (!bx_emit_char(&t->e, ','))
 			return BX_CODED_FULL;
@@ -384,7 +425,10 @@ bx_msgpack_text(struct bx_input *in, struct bx_writer *w, uint32_t depth, uint32
 	struct text t = { *in, { w->at, w->end }, 0 };
 	enum bx_coded coded = w->full ? BX_CODED_FULL : run(&t, depth);
 
-	*in = t.in;
+	/* Not in one piece: that would wait for its parts to reach memory. */
+	in->at = t.in.at;
+	in->why = t.in.why;
+	in->lacks = t.in.lacks;
 	*marks |= t.marks;
 	if (coded == BX_CODED_OK)
 		w->at = t.e.at;

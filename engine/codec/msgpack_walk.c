@@ -32,7 +32,7 @@ bx_msgpack_wide_head(struct bx_input *in, struct bx_head *h)
 		return bx_input_fail(in, "byte c1 is never used");
 	if (bx_input_left(in) <= row.width)
 		return bx_input_cut(in, 1u + row.width);
-	*h = (struct bx_head){ p, bx_head_load(p + 1, row.width), row.kind, row.width, 0, false };
+	bx_head_set(h, p, (enum bx_head_kind)row.kind, bx_head_load(p + 1, row.width), row.width);
 	in->at = p + 1 + row.width;
 	if (row.kind == BX_HEAD_NEGINT) {
 		set_signed(h);

@@ -35,28 +35,18 @@ put_head(struct bx_writer *w, bool map, uint64_t count, unsigned width)
 	bx_put(w, head, put_count(head, map, count, width));
 }
 
-/* Heads of pieces that scan has checked. */
-static struct bx_head
-head_of(struct bx_input *in)
+/* The head of a piece that scan has checked. */
+static inline __attribute__((always_inline)) void
+checked_head(struct bx_input *in, struct bx_head *h)
 {
-	struct bx_head h = { 0 };
+	bool ok = take_head(in, h);
 
-	if (!take_head(in, &h))
-		h.kind = BX_HEAD_NULL;
-	return h;
+	assert(ok);
+	(void)ok;
 }
 
-static bool
-is_enc_key(const struct bx_message *m, struct bx_span key)
-{
-	enum bx_dict_key which = key.ptr == NULL ? BX_DICT_OTHER : bx_shape_key(m->type, key);
-
-	return which == BX_DICT_ENC_ALGO || which == BX_DICT_ENC_SERIALIZER ||
-	       which == BX_DICT_ENC_KEY;
-}
-
-/* Passes one pair. True when it is one of enc_algo, enc_serializer, enc_key. */
-static bool
+/* Passes one pair of a dict. True when it is one of enc_algo, enc_serializer, enc_key. */
+static inline bool
 pass_pair(struct bx_input *in, const struct bx_message *m)
 {
 	uint8_t room[KEY_MAX];
@@ -64,27 +54,67 @@ pass_pair(struct bx_input *in, const struct bx_message *m)
 	struct bx_span key = { NULL, 0 };
 	struct bx_head h;
 
-	if (!take_key(in, &join, &key) || !take_head(in, &h) || !pass_value(in, &h, 2))
+	if (!take_key(in, &join, &key) || !take_head(in, &h) || !pass_value(in, &h, 2)) {
 		in->at = in->end; /* cannot happen: scan has been here */
-	return is_enc_key(m, key);
+		return false;
+	}
+	switch (key.ptr == NULL ? BX_DICT_OTHER : bx_shape_key(m->type, key)) {
+	case BX_DICT_ENC_ALGO:
+	case BX_DICT_ENC_SERIALIZER:
+	case BX_DICT_ENC_KEY:
+		return true;
+	default:
+		return false;
+	}
 }
 
-/* The pairs of the dict that `in` stands in, but for enc_*; returns their number when w is NULL. */
+/* The pairs from in->at to in->end but for enc_*; returns how many were left out. */
 static uint64_t
-put_foreign(struct bx_writer *w, const struct bx_message *m, struct bx_input in)
+put_foreign(struct bx_writer *w, const struct bx_message *m, struct bx_input *in)
 {
-	uint64_t count = 0;
+	const uint8_t *kept = in->at; /* from here on nothing has been written */
+	uint64_t dropped = 0;
 
-	while (in.at < in.end) {
-		const uint8_t *from = in.at;
+	while (in->at < in->end) {
+		const uint8_t *pair = in->at;
 
-		if (pass_pair(&in, m))
+		if (!pass_pair(in, m))
 			continue;
-		count++;
-		if (w != NULL)
-			bx_put(w, from, (size_t)(in.at - from));
+		bx_put(w, kept, (size_t)(pair - kept));
+		kept = in->at;
+		dropped++;
 	}
-	return count;
+	bx_put(w, kept, (size_t)(in->end - kept));
+	return dropped;
+}
+
+/*
+ * A dict with enc_* that has a count: that is known only when all pairs have been seen. They are
+ * written behind the head for all of them, which then may have to shrink.
+ */
+static void
+put_counted_dict(struct bx_writer *w, const struct bx_message *m, struct bx_input *in,
+		 const struct bx_head *h, bool seal)
+{
+	unsigned kept = kept_width(h);
+	uint64_t count = h->value + (seal ? 2 : 0);
+	uint8_t head[HEAD_MAX];
+	uint8_t *from = w->at;
+	uint8_t *pairs;
+	size_t len;
+
+	put_head(w, true, count, kept);
+	pairs = w->at;
+	count -= put_foreign(w, m, in);
+	if (seal)
+		bx_put(w, ENC_MEMBERS, sizeof(ENC_MEMBERS) - 1);
+	if (w->full)
+		return;
+	len = put_count(head, true, count, kept);
+	if (from + len != pairs)
+		memmove(from + len, pairs, (size_t)(w->at - pairs));
+	memcpy(from, head, len);
+	w->at -= (size_t)(pairs - from) - len;
 }
 
 /* The dict without enc_*, with the two members of a sealed message appended if `seal`. */
@@ -92,22 +122,24 @@ static void
 put_dict(struct bx_writer *w, const struct bx_message *m, bool seal)
 {
 	struct bx_input in = bx_input_over(bx_message_piece(m, m->dict));
-	struct bx_head h = head_of(&in);
 	bool foreign_only = (m->flags & BX_MSG_ENC_KEYS) == 0;
-	uint64_t count = h.value;
+	struct bx_head h;
 
+	checked_head(&in, &h);
+	if (!h.indefinite && !foreign_only) {
+		put_counted_dict(w, m, &in, &h, seal);
+		return;
+	}
 	if (h.indefinite) {
-		in.end--;
+		in.end--; /* the break */
 		bx_put_u8(w, MAP_OPEN);
 	} else {
-		if (!foreign_only)
-			count = put_foreign(NULL, m, in);
-		put_head(w, true, count + (seal ? 2 : 0), kept_width(&h));
+		put_head(w, true, h.value + (seal ? 2 : 0), kept_width(&h));
 	}
 	if (foreign_only)
 		bx_put(w, in.at, bx_input_left(&in));
 	else
-		(void)put_foreign(w, m, in);
+		(void)put_foreign(w, m, &in);
 	if (seal)
 		bx_put(w, ENC_MEMBERS, sizeof(ENC_MEMBERS) - 1);
 	if (h.indefinite)
@@ -119,10 +151,11 @@ static void
 put_envelope(struct bx_writer *w, const struct bx_message *m, uint64_t count, bool seal)
 {
 	struct bx_input in = bx_input_of(m, 0);
-	struct bx_head h = head_of(&in);
 	const uint8_t *dict = m->bytes + m->dict.off;
 	const uint8_t *after = dict + m->dict.len;
+	struct bx_head h;
 
+	checked_head(&in, &h);
 	put_head(w, false, count, h.indefinite ? 0 : kept_width(&h));
 	bx_put(w, in.at, (size_t)(dict - in.at));
 	put_dict(w, m, seal);
@@ -152,8 +185,9 @@ static bool
 envelope_survives(const struct bx_message *m)
 {
 	struct bx_input in = bx_input_over(bx_message_piece(m, m->dict));
-	struct bx_head dict = head_of(&in);
+	struct bx_head dict;
 
+	checked_head(&in, &dict);
 	if ((m->flags & BX_MSG_ENC_KEYS) != 0 || !m->count_known)
 		return false;
 	return dict.indefinite || kept_width(&dict) == 0 ||
@@ -178,14 +212,13 @@ refuse(const struct bx_message *m, const struct bx_input *in, struct bx_defect *
 static enum bx_coded
 put_part(struct bx_input *in, unsigned index, struct bx_writer *w, uint32_t *marks)
 {
-	struct bx_input look = *in;
+	const uint8_t *at = in->at;
 	struct bx_head h;
 	bool fits;
 
-	if (!take_head(&look, &h)) {
-		*in = look;
+	if (!take_head(in, &h))
 		return BX_CODED_BAD;
-	}
+	in->at = at;
 	if (index == 0)
 		fits = h.kind == BX_HEAD_LIST || h.kind == BX_HEAD_NULL;
 	else
@@ -201,7 +234,6 @@ put_part(struct bx_input *in, unsigned index, struct bx_writer *w, uint32_t *mar
 static enum bx_coded
 put_parts(const struct bx_message *m, struct bx_input *in, struct bx_writer *w, uint32_t *marks)
 {
-	static const char *const names[2] = { "\"args\":", ",\"kwargs\":" };
 	bool indefinite = !m->count_known;
 	const uint8_t *first = in->at;
 	unsigned count = 0;
@@ -210,7 +242,10 @@ put_parts(const struct bx_message *m, struct bx_input *in, struct bx_writer *w, 
 		bool over = indefinite ? list_ends(in) : i >= m->rest_count;
 		enum bx_coded coded;
 
-		bx_put_text(w, names[i]);
+		if (i == 0)
+			bx_put(w, "\"args\":", 7);
+		else
+			bx_put(w, ",\"kwargs\":", 10);
 		if (over) {
 			bx_put(w, "null", 4);
 			continue;
