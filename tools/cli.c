@@ -20,7 +20,14 @@ say(const char *kind, const char *fmt, va_list ap)
 	char line[1024];
 
 	(void)vsnprintf(line, sizeof(line), fmt, ap);
-	(void)fprintf(stderr, "boxcar: %s: %s\n", kind, line);
+	(void)fprintf(stderr, "boxcar: %s: ", kind);
+	/* File names and words come from anywhere: nothing of them may steer a terminal. */
+	for (const unsigned char *p = (const unsigned char *)line; *p != '\0'; p++)
+		if (*p >= 0x20 && *p < 0x7f)
+			(void)fputc(*p, stderr);
+		else
+			(void)fprintf(stderr, "\\x%02x", *p);
+	(void)fputc('\n', stderr);
 }
 
 void

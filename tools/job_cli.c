@@ -250,10 +250,18 @@ fill_job(const char *verb, const struct bx_job_cli *cli, struct bx_job *job)
 /* --- running --------------------------------------------------------------------------------- */
 
 static void
-notice(void *context, const char *text)
+notice_all(void *context, bool important, const char *text)
 {
 	(void)context;
+	(void)important;
 	(void)fprintf(stderr, "boxcar: %s\n", text);
+}
+
+static void
+notice_important(void *context, bool important, const char *text)
+{
+	if (important)
+		notice_all(context, important, text);
 }
 
 static bool
@@ -330,7 +338,8 @@ run_one(const char *name, const struct bx_job_cli *cli, struct bx_job *job)
 		job->progress = bx_summary_progress;
 		job->context = &line;
 	}
-	job->notice = cli->verbose ? notice : NULL;
+	job->notice =
+	    cli->verbose ? notice_all : (cli->quiet || cli->json ? NULL : notice_important);
 
 	enum bx_err err = bx_job_run(job, &result, &fail);
 

@@ -1,4 +1,5 @@
 /* boxcar: the verb table, dispatch and help. */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -99,11 +100,21 @@ close_doors(void)
 	(void)signal(SIGPIPE, SIG_IGN);
 }
 
+/* A closed 0, 1 or 2 would be given to the next file that is opened. Using it still fails. */
+static void
+hold_standard_descriptors(void)
+{
+	for (int fd = 0; fd <= 2; fd++)
+		if (fcntl(fd, F_GETFD) == -1)
+			(void)open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY);
+}
+
 int
 main(int argc, char **argv)
 {
 	int code;
 
+	hold_standard_descriptors();
 	close_doors();
 	if (argc < 2)
 		code = print_overview();

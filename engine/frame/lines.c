@@ -34,10 +34,12 @@ bx_lines_cut(struct bx_framer *framer, struct bx_cut *cut)
 		struct bx_span rest = bx_take(&c, bx_left(&c));
 		size_t from = framer->scanned;
 
-		if (rest.len == from)
+		/* Seen already, and no more came; at the end it is a line without its newline. */
+		if (rest.len == from && (!cut->final || rest.len == 0))
 			return BX_STEP_MORE;
 
-		const uint8_t *end = memchr(rest.ptr + from, '\n', rest.len - from);
+		const uint8_t *end =
+		    rest.len == from ? NULL : memchr(rest.ptr + from, '\n', rest.len - from);
 		size_t len = end != NULL ? (size_t)(end - rest.ptr) : rest.len;
 
 		if (end == NULL && !cut->final) {

@@ -22,13 +22,15 @@ struct bx_record {
 	struct bx_message m; /* bytes, len, ser: set for every message; the rest when `scanned` */
 	uint64_t number;     /* in the recording, from 0; messages only */
 	uint64_t conn;
-	const char *why; /* static text beside `failure`, or NULL */
-	uint32_t why_at; /* offset in the body */
-	uint32_t line;   /* index into car->lines; trace input only */
-	uint8_t fate;    /* enum bx_fate */
-	uint8_t failure; /* enum bx_failure */
-	uint8_t routed;  /* enum bx_routed */
+	uint64_t session; /* valid with has_session */
+	const char *why;  /* static text beside `failure`, or NULL */
+	uint32_t why_at;  /* offset in the body */
+	uint32_t line;    /* index into car->lines; trace input only */
+	uint8_t fate;     /* enum bx_fate */
+	uint8_t failure;  /* enum bx_failure */
+	uint8_t routed;   /* enum bx_routed */
 	bool scanned;
+	bool has_session;
 	uint8_t mark; /* work's own note */
 };
 

@@ -18,8 +18,19 @@ bx_emit_begin(struct bx_pipe *pipe, struct bx_writer *out)
 	return begin;
 }
 
+/* Batched JSON keeps the dialect it came in: 0x18 of Autobahn, or 0x1e of the specification. */
+static uint8_t
+separator_of(const struct bx_pipe *pipe, const struct bx_record *r)
+{
+	struct bx_span whole = r->frame.whole;
+
+	if (pipe->from == BX_FORMAT_BATCHED_JSON && whole.len != 0)
+		return whole.ptr[whole.len - 1];
+	return 0x18;
+}
+
 void
-bx_emit_end(struct bx_pipe *pipe, uint8_t *begin, struct bx_writer *out)
+bx_emit_end(struct bx_pipe *pipe, const struct bx_record *r, uint8_t *begin, struct bx_writer *out)
 {
 	if (out->full)
 		return;
@@ -33,7 +44,7 @@ bx_emit_end(struct bx_pipe *pipe, uint8_t *begin, struct bx_writer *out)
 
 	again = bx_writer_over(begin, head);
 	bx_frame_put_head(pipe->to, (size_t)(out->at - begin) - head, &again);
-	bx_frame_put_tail(pipe->to, pipe->separator, out);
+	bx_frame_put_tail(pipe->to, separator_of(pipe, r), out);
 }
 
 static bool
@@ -165,7 +176,7 @@ bx_emit_body(struct bx_worker *worker, struct bx_car *car, struct bx_record *r, 
 			uint8_t *begin = bx_emit_begin(pipe, out);
 
 			bx_put_span(out, body);
-			bx_emit_end(pipe, begin, out);
+			bx_emit_end(pipe, r, begin, out);
 		}
 		emitted = out->full ? BX_EMIT_FULL : BX_EMITTED;
 	}

@@ -17,8 +17,7 @@ bx_filter_drops_stream(const struct bx_filter *filter, const struct bx_car *car,
 		return true;
 	if (filter->has_dir && (line == NULL || line->dir != filter->dir))
 		return true;
-	return filter->has_session &&
-	       (line == NULL || !line->has_session || line->session != filter->session);
+	return filter->has_session && (!r->has_session || r->session != filter->session);
 }
 
 /* WAMP "Pattern-based Subscriptions": an empty component of the pattern matches any. */

@@ -215,6 +215,25 @@ keep_carry(struct bx_intake *in, const uint8_t *bytes, size_t len)
 	return true;
 }
 
+/* The framer knows bytes; whoever reads the error wants the file and the message. */
+static void
+name_failure(const struct bx_pipe *pipe, struct bx_car *car, uint64_t at)
+{
+	struct bx_fail inner = car->fail;
+	uint64_t offset = inner.offset != BX_NOWHERE ? inner.offset : at;
+
+	car->fail = (struct bx_fail){ 0 };
+	(void)bx_fail_set(&car->fail, inner.code, inner.sys, offset,
+			  "%.100s: message %llu at byte %llu: %.120s", car->file_name,
+			  (unsigned long long)pipe->intake.next_number, (unsigned long long)at,
+			  inner.msg);
+	if (inner.hint[0] != '\0')
+		bx_fail_hint(&car->fail, "%s", inner.hint);
+	else if (inner.code == BX_ERR_FORMAT)
+		bx_fail_hint(&car->fail, "is it %s? -f names another format",
+			     bx_format_name(pipe->from));
+}
+
 /*
  * Cuts what the car holds. `final`: no more bytes follow in this input. Leaves the rest in the
  * carry. *need: bytes wanted in all when not one frame was complete.
@@ -245,6 +264,7 @@ cut(struct bx_pipe *pipe, struct bx_car *car, bool final, size_t *need)
 		left.len -= used;
 		in->offset += used;
 		if (step == BX_STEP_FAIL) {
+			name_failure(pipe, car, in->offset);
 			in->ended = true;
 			break;
 		}

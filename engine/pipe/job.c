@@ -255,6 +255,10 @@ choose_work(struct bx_pipe *pipe)
 
 	pipe->work = works[pipe->job->verb];
 	pipe->needs_scan = true;
+	pipe->checks_rest = pipe->job->verb != BX_VERB_SEAL && pipe->job->verb != BX_VERB_CAT &&
+			    pipe->job->verb != BX_VERB_CONVERT;
+	pipe->needs_sessions = pipe->job->verb == BX_VERB_CAT || pipe->job->verb == BX_VERB_INFO ||
+			       pipe->job->filter.has_session;
 	pipe->needs_route = pipe->job->verb != BX_VERB_CONVERT || pipe->job->filter.uri != NULL;
 }
 
@@ -333,7 +337,6 @@ choose_output(struct bx_pipe *pipe, bool *zst, struct bx_fail *fail)
 		pipe->target_ser = fixed;
 	pipe->same_format = pipe->to == pipe->from && pipe->target_ser == BX_SER_UNKNOWN;
 	pipe->body_max = bx_frame_body_max(pipe->to);
-	pipe->separator = 0x18;
 	if (has_output(job) && job->verb != BX_VERB_CAT &&
 	    (pipe->to == BX_FORMAT_WEBSOCKET || pipe->to >= BX_FORMAT_BOXCAR)) {
 		(void)bx_fail_set(fail, BX_ERR_USAGE, 0, BX_NOWHERE, "%s cannot be written",
@@ -346,10 +349,10 @@ choose_output(struct bx_pipe *pipe, bool *zst, struct bx_fail *fail)
 }
 
 static void
-say(const struct bx_job *job, const char *text)
+say(const struct bx_job *job, bool important, const char *text)
 {
 	if (job->notice != NULL)
-		job->notice(job->context, text);
+		job->notice(job->context, important, text);
 }
 
 /* A new name or a regular file; not a FIFO or a device. */
@@ -374,7 +377,8 @@ begin_resumable(struct bx_pipe *pipe, struct bx_drain_options *options, struct b
 		return BX_OK;
 	if (!pipe->intake.claimed || options->zst || job->output == NULL ||
 	    strcmp(job->output, "-") == 0 || !plain_target(job->output)) {
-		say(job, "this run cannot be resumed: that needs a plain file as input and output");
+		say(job, true,
+		    "this run cannot be resumed: that needs a plain file as input and output");
 		return BX_OK;
 	}
 
@@ -404,7 +408,7 @@ begin_resumable(struct bx_pipe *pipe, struct bx_drain_options *options, struct b
 		order->checkpoint_offset = order->out_offset;
 		order->counts = order->resume.counts;
 		order->counts.bytes_in = 0; /* all of it is read again */
-		say(job, "going on where the interrupted run stopped");
+		say(job, true, "going on where the interrupted run stopped");
 	}
 	return BX_OK;
 }
@@ -456,7 +460,7 @@ refused_kernel(void *context, const char *kernel, const char *why)
 	if (job->notice == NULL)
 		return;
 	(void)snprintf(text, sizeof(text), "kernel %s is not used: %s", kernel, why);
-	job->notice(job->context, text);
+	job->notice(job->context, false, text);
 }
 
 static enum bx_err
@@ -544,7 +548,7 @@ commit(struct bx_pipe *pipe, struct bx_fail *fail)
 	enum bx_err err = BX_OK;
 
 	if (order->rejects != NULL)
-		err = bx_drain_commit(order->rejects, UINT64_MAX, fail);
+		err = bx_drain_commit(order->rejects, order->rejects_len, fail);
 	if (err == BX_OK && order->drain != NULL)
 		err = bx_drain_commit(order->drain, order->out_offset, fail);
 	return err;
@@ -587,6 +591,7 @@ close_pipe(struct bx_pipe *pipe)
 	for (size_t i = 0; pipe->cars != NULL && i < pipe->car_count; i++)
 		bx_car_free(&pipe->cars[i]);
 	free(pipe->cars);
+	free(pipe->sessions);
 	(void)pthread_cond_destroy(&pipe->pool_changed);
 	(void)pthread_mutex_destroy(&pipe->pool_mutex);
 }
@@ -632,6 +637,11 @@ prepare(struct bx_pipe *pipe, unsigned threads, struct bx_fail *fail)
 		err = choose_output(pipe, &zst, fail);
 	if (err == BX_OK)
 		err = bx_route_new(&pipe->route, BX_ROUTE_LIMITS_DEFAULT, fail);
+	if (err == BX_OK && pipe->needs_sessions) {
+		pipe->sessions = calloc(BX_SEEN_SESSIONS, sizeof(*pipe->sessions));
+		if (pipe->sessions == NULL)
+			err = bx_fail_set(fail, BX_ERR_NOMEM, 0, BX_NOWHERE, "out of memory");
+	}
 	if (err == BX_OK)
 		err = make_cars(pipe, threads, fail);
 	if (err == BX_OK && !bx_order_init(pipe))

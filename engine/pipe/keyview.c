@@ -85,7 +85,10 @@ look_up(const struct bx_keyview_cache *cache, struct bx_span uri, struct bx_keyv
 			view->seal_match[role] = (uint8_t)bx_keyring_find(
 			    cache->seal_ring, uri, (enum bx_role)role, &view->seal_key[role]);
 
-		enum bx_role asked = cache->strict_roles ? (enum bx_role)role : BX_ROLE_EITHER;
+		/* Who opens is on the other side of who sealed (table 2.3). */
+		enum bx_role opener =
+		    role == BX_ROLE_ORIGINATOR ? BX_ROLE_RESPONDER : BX_ROLE_ORIGINATOR;
+		enum bx_role asked = cache->strict_roles ? opener : BX_ROLE_EITHER;
 
 		for (size_t i = 0; i < cache->ring_count; i++) {
 			const struct bx_key *key = NULL;

@@ -17,7 +17,7 @@ struct bx_keyview {
 	/* Sealing: the entry of the sealing ring, by role. */
 	uint8_t seal_match[2]; /* enum bx_key_match, index enum bx_role */
 	const struct bx_key *seal_key[2];
-	/* Opening: distinct shared keys among the rings' entries for this URI and role. */
+	/* Opening what was sealed in that role: distinct shared keys among the rings' entries. */
 	uint8_t open_count[2];
 	bool open_no_role[2]; /* an entry matched, but lacks the role (--strict-roles) or any key */
 	struct bx_key_candidate open[2][BX_RINGS_MAX];

@@ -124,6 +124,8 @@ put_reject(struct bx_order *order, const struct bx_car *car, const struct bx_rec
 
 	enum bx_err err = bx_drain_write(order->rejects, buf, bx_written(&w), fail);
 
+	order->rejects_len += bx_written(&w);
+
 	free(buf);
 	return err;
 }

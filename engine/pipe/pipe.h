@@ -83,6 +83,7 @@ struct bx_order {
 	uint64_t limit_left;
 	struct bx_drain *drain;   /* NULL: no output */
 	struct bx_drain *rejects; /* or NULL */
+	uint64_t rejects_len;
 	struct bx_job_counts counts;
 	struct bx_fail fail;  /* the first failure in order */
 	struct bx_fail noted; /* the first that did not end the run */
@@ -96,19 +97,28 @@ struct bx_order {
 	uint64_t checkpoint_offset;
 };
 
+/* The last WELCOME of a connection; connections that meet in one slot overwrite each other. */
+#define BX_SEEN_SESSIONS 4096u
+struct bx_seen_session {
+	uint64_t conn, session;
+	bool known;
+};
+
 struct bx_pipe {
 	const struct bx_job *job;
 	enum bx_format from, to;
 	enum bx_ser default_ser; /* of input that does not say */
 	enum bx_ser target_ser;  /* convert: of the output; UNKNOWN: as it is */
 	bool same_format;        /* untouched frames go out byte for byte */
-	uint8_t separator;       /* batched-json */
 	size_t body_max;         /* of the output format */
 	const struct bx_box_kernel *kernel;
 	enum bx_io_mode io_mode;
 	bx_work_fn work;
 	bool needs_route;
 	bool needs_scan;
+	bool checks_rest;    /* of plain messages: not those that seal, which walks them anyway */
+	bool needs_sessions; /* cat, info, --session */
+	struct bx_seen_session *sessions; /* holder of the route turn */
 	size_t chunk;
 	struct bx_car *cars;
 	size_t car_count;
@@ -164,6 +174,8 @@ void bx_pool_put(struct bx_pipe *pipe, struct bx_car *car);
 
 /* scan.c: bodies, shapes (parallel) and URIs (in order). */
 void bx_scan_car(struct bx_worker *worker, struct bx_car *car);
+/* Walks the args and kwargs of a plain message, which the scan leaves alone. */
+bool bx_check_rest(const struct bx_record *r, struct bx_defect *why);
 bool bx_route_car(struct bx_worker *worker, struct bx_car *car);
 
 /* verdict.c: what all works share. */
@@ -203,7 +215,8 @@ enum bx_emitted bx_emit_body(struct bx_worker *worker, struct bx_car *car, struc
 /* True when a changed body may be written straight into `out` between begin and end. */
 bool bx_emit_direct(const struct bx_pipe *pipe);
 uint8_t *bx_emit_begin(struct bx_pipe *pipe, struct bx_writer *out);
-void bx_emit_end(struct bx_pipe *pipe, uint8_t *begin, struct bx_writer *out);
+void bx_emit_end(struct bx_pipe *pipe, const struct bx_record *r, uint8_t *begin,
+		 struct bx_writer *out);
 
 /* The works. */
 bool bx_work_seal(struct bx_worker *worker, struct bx_car *car, struct bx_record *records,

@@ -52,8 +52,8 @@ put_place(struct bx_pipe *pipe, const struct bx_car *car, const struct bx_record
 	}
 	if (line != NULL && line->has_conn)
 		put_number(w, "conn", line->conn);
-	if (line != NULL && line->has_session)
-		put_number(w, "session", line->session);
+	if (r->has_session)
+		put_number(w, "session", r->session);
 	if (line != NULL && line->dir != BX_DIR_UNKNOWN)
 		put_word(w, "dir", line->dir == BX_DIR_C2R ? "c2r" : "r2c");
 	if (ser != BX_SER_UNKNOWN)
@@ -275,8 +275,8 @@ bx_work_info(struct bx_worker *worker, struct bx_car *car, struct bx_record *rec
 					   : bx_ser_name((enum bx_ser)r->m.ser),
 			.uri = bx_record_uri(r),
 			.has_uri = r->scanned && bx_type_has_payload(r->m.type),
-			.session = line != NULL && line->has_session ? line->session : r->conn,
-			.has_session = line != NULL && (line->has_session || line->has_conn),
+			.session = r->session,
+			.has_session = r->has_session,
 			.bytes = r->m.len,
 			.sealed = standing == BX_STANDS_SEALED,
 			.plain = standing == BX_STANDS_PLAIN,

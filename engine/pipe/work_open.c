@@ -98,7 +98,7 @@ emit_opened(struct bx_worker *worker, struct bx_car *car, struct bx_record *r,
 		w->at = begin;
 		return BX_EMIT_FAILED;
 	}
-	bx_emit_end(pipe, begin, out);
+	bx_emit_end(pipe, r, begin, out);
 	if (out->full)
 		return BX_EMIT_FULL;
 	worker->counts.written++;

@@ -138,8 +138,11 @@ plan_record(struct bx_worker *worker, struct bx_car *car, struct bx_record *r, s
 
 	r->fate = BX_FATE_COPY;
 	r->mark = BX_MARK_NOTHING;
-	if (verdict == VERDICT_CLEAR)
-		return true;
+	if (verdict == VERDICT_CLEAR) {
+		if (bx_record_standing(r) != BX_STANDS_PLAIN || bx_check_rest(r, &why))
+			return true;
+		failure = BX_FAILURE_MALFORMED; /* counted as passed in clear, too: it is neither */
+	}
 	if (verdict == VERDICT_SEAL) {
 		switch (write_plaintext(worker, r, plan, &why)) {
 		case BX_CODED_OK:

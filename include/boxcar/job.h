@@ -91,8 +91,11 @@ struct bx_progress {
 };
 typedef void (*bx_progress_fn)(void *context, const struct bx_progress *progress);
 
-/* Told things worth saying under -v ("io_uring: not permitted, plain calls"). */
-typedef void (*bx_notice_fn)(void *context, const char *text);
+/*
+ * Told things worth saying: `important` ones always ("this run cannot be resumed"), others under -v
+ * ("io_uring: not permitted, plain calls").
+ */
+typedef void (*bx_notice_fn)(void *context, bool important, const char *text);
 
 /* Which messages `cat` and `convert` keep. All that are set must hold. */
 struct bx_filter {
