@@ -37,10 +37,14 @@ bx_block_key_wipe(struct bx_block_key *key)
 struct bx_segment_key *
 bx_segment_key_new(const uint8_t fk[static 32], const uint8_t segment_id[static 16])
 {
-	struct bx_segment_key *key = sodium_malloc(sizeof(*key));
+	struct bx_segment_key *key;
 	uint8_t message[32];
 	uint8_t seg[32];
 
+	/* Guarded memory needs it; a no-op after the first time. */
+	if (sodium_init() < 0)
+		return NULL;
+	key = sodium_malloc(sizeof(*key));
 	if (key == NULL)
 		return NULL;
 	memcpy(message, segment_label, 16);

@@ -47,7 +47,7 @@ slot_of(const struct bx_intern *t, struct bx_span s, uint32_t hash)
 
 		struct bx_span at = bx_intern_at(t, slot->number - 1);
 
-		if (at.len == s.len && memcmp(at.ptr, s.ptr, s.len) == 0)
+		if (at.len == s.len && (s.len == 0 || memcmp(at.ptr, s.ptr, s.len) == 0))
 			return slot;
 	}
 }

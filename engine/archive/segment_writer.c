@@ -123,7 +123,7 @@ make_head(struct bx_segment_writer *w, struct bx_fail *fail)
 	if (w->head_block == NULL)
 		return nomem(fail);
 	if (w->head.encrypted) {
-		fk = sodium_malloc(32);
+		fk = sodium_init() < 0 ? NULL : sodium_malloc(32);
 		if (fk == NULL)
 			return nomem(fail);
 		w->random.fill(w->random.context, fk, 32);

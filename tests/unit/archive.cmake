@@ -1,0 +1,1 @@
+bx_unit_test(test_archive_roundtrip)
