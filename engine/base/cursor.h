@@ -128,7 +128,7 @@ bx_span_is(struct bx_span s, const char *text)
 {
 	size_t len = strlen(text);
 
-	return s.len == len && memcmp(s.ptr, text, len) == 0;
+	return s.len == len && (len == 0 || memcmp(s.ptr, text, len) == 0);
 }
 
 static inline bool
