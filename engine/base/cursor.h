@@ -19,7 +19,10 @@ struct bx_cursor {
 static inline struct bx_cursor
 bx_cursor_over(struct bx_span s)
 {
-	return (struct bx_cursor){ s.ptr, s.ptr + s.len, false };
+	/* An empty span may hold NULL, and C forbids even NULL + 0. */
+	const uint8_t *ptr = s.ptr != NULL ? s.ptr : (const uint8_t *)"";
+
+	return (struct bx_cursor){ ptr, ptr + s.len, false };
 }
 
 static inline size_t
