@@ -238,6 +238,7 @@ fill_job(const char *verb, const struct bx_job_cli *cli, struct bx_job *job)
 	job->force = cli->force;
 	job->restart = cli->restart;
 	job->raw = cli->raw;
+	job->follow = cli->follow;
 	job->threads = (unsigned)cli->threads;
 	job->chunk = (size_t)cli->chunk;
 	job->kernel = cli->kernel;
@@ -361,6 +362,74 @@ run_one(const char *name, const struct bx_job_cli *cli, struct bx_job *job)
 	return code;
 }
 
+/* The file name of one connection and direction: BASE.CONN.DIR.SUFFIX. */
+static bool
+stream_path(char *path, size_t cap, const char *dir, const char *base,
+	    const struct bx_info_row *row, const char *suffix)
+{
+	int len = snprintf(path, cap, "%s%.*s.%03llu%s%s.%s", dir, (int)strcspn(base, "."), base,
+			   (unsigned long long)row->id, row->name[0] != '\0' ? "." : "", row->name,
+			   suffix);
+
+	return len > 0 && (size_t)len < cap;
+}
+
+/*
+ * convert of a recording of several connections into a format that holds one: one output for each
+ * connection and direction (decisions.md 17). -1: the input is not such a recording.
+ */
+static int
+run_streams(const char *name, const struct bx_job_cli *cli, const struct bx_job *job,
+	    const char *base)
+{
+	static const char *const suffixes[BX_FORMAT_COUNT] = {
+		[BX_FORMAT_RAWSOCKET] = "rs",
+		[BX_FORMAT_MSGPACK] = "msgpack",
+		[BX_FORMAT_CBOR] = "cbor",
+		[BX_FORMAT_JSONL] = "jsonl",
+		[BX_FORMAT_BATCHED_JSON] = "batched-json",
+		[BX_FORMAT_BATCHED_MSGPACK] = "batched-msgpack",
+		[BX_FORMAT_BATCHED_CBOR] = "batched-cbor",
+	};
+	struct bx_job look = *job;
+	struct bx_job_result result = { 0 };
+	struct bx_fail fail = { 0 };
+	int first = -1;
+
+	if (job->verb != BX_VERB_CONVERT || suffixes[job->to] == NULL ||
+	    strcmp(job->inputs[0], "-") == 0)
+		return -1;
+	look.verb = BX_VERB_INFO;
+	look.progress = NULL;
+	if (bx_job_run(&look, &result, &fail) != BX_OK) {
+		bx_job_result_free(&result);
+		return bx_cli_fail(&fail);
+	}
+	for (size_t i = 0; i < result.stream_count; i++) {
+		const struct bx_info_row *row = &result.streams[i];
+		struct bx_job one = *job;
+		char path[4096];
+
+		if (!stream_path(path, sizeof(path), job->output, base, row, suffixes[job->to])) {
+			bx_cli_error("%s: name too long", name);
+			first = BX_EXIT_USAGE;
+			break;
+		}
+		one.output = path;
+		one.filter.has_conn = true;
+		one.filter.conn = row->id;
+		one.filter.has_dir = row->name[0] != '\0';
+		one.filter.dir = strcmp(row->name, "r2c") == 0;
+
+		int code = run_one(name, cli, &one);
+
+		if (first == -1 || first == BX_EXIT_OK)
+			first = code;
+	}
+	bx_job_result_free(&result);
+	return first;
+}
+
 /* -o DIR/: one output for each input, under its base name. */
 static int
 run_each(const char *name, const struct bx_job_cli *cli, struct bx_job *job)
@@ -397,8 +466,13 @@ run_each(const char *name, const struct bx_job_cli *cli, struct bx_job *job)
 		one.input_count = 1;
 		one.output = path;
 
-		int code = run_one(name, cli, &one);
+		one.output = dir;
 
+		int code = run_streams(name, cli, &one, base);
+
+		one.output = path;
+		if (code == -1)
+			code = run_one(name, cli, &one);
 		if (first == BX_EXIT_OK)
 			first = code;
 		if (code == BX_EXIT_SIGINT || code == BX_EXIT_SIGTERM)

@@ -25,7 +25,7 @@ struct bx_job_cli {
 	/* cat, convert */
 	const char *uri, *match, *session, *conn, *dir, *since, *until, *limit;
 	struct bx_cli_list types;
-	bool raw;
+	bool raw, follow;
 };
 
 /* Rows for an option table; `c` is a struct bx_job_cli *. */

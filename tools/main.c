@@ -69,8 +69,9 @@ static int
 print_formats(void)
 {
 	(void)printf("formats (-f, -t; each also with .zst):\n");
-	for (int f = BX_FORMAT_RAWSOCKET; f < BX_FORMAT_COUNT; f++)
-		(void)printf("  %s\n", bx_format_name((enum bx_format)f));
+	for (int f = BX_FORMAT_RAWSOCKET; f < BX_FORMAT_BOXCAR; f++)
+		(void)printf("  %s%s\n", bx_format_name((enum bx_format)f),
+			     f == BX_FORMAT_WEBSOCKET ? " (input only)" : "");
 	return BX_EXIT_OK;
 }
 

@@ -180,6 +180,8 @@ print_words(const char *name, const struct bx_job *job, const struct bx_job_resu
 	part(stderr, "already sealed", n->already_sealed);
 	part(stderr, "plain", n->plain);
 	part(stderr, "plaintext on keyed URIs", n->keyed_plain);
+	part(stderr, "served by a prefix that ends inside a component (keyring which URI)",
+	     n->surprises);
 	part(stderr, "foreign payloads", n->foreign);
 	part(stderr, "of unsupported serializers", n->unsupported);
 	part(stderr, "kept though malformed", n->unparsed);

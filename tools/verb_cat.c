@@ -21,6 +21,8 @@ bx_verb_cat(int argc, char **argv)
 		{ "until", 0, BX_CLI_TEXT, &c.until, "TIME", "before this time" },
 		{ "limit", 0, BX_CLI_TEXT, &c.limit, "N", "stop after N messages" },
 		{ "raw", 0, BX_CLI_FLAG, &c.raw, NULL, "print trace lines instead" },
+		{ "follow", 0, BX_CLI_FLAG, &c.follow, NULL,
+		  "at the end wait for more, until interrupted" },
 		{ "output", 'o', BX_CLI_TEXT, &c.output, "FILE", "output (default: stdout)" },
 		{ "force", 0, BX_CLI_FLAG, &c.force, NULL, "replace an existing output" },
 		BX_JOB_CLI_RUN(&c),

@@ -135,6 +135,12 @@ enum bx_err bx_source_peek(struct bx_source *source, struct bx_span *head, bool 
 enum bx_err bx_source_read(struct bx_source *source, uint8_t *buf, size_t cap, size_t *len,
 			   struct bx_fail *fail) BX_MUST_USE;
 
+/*
+ * After a read found the end of a file that is still being written: true when there is more by now,
+ * and reads go on. False for pipes and inside zstd.
+ */
+bool bx_source_grow(struct bx_source *source);
+
 /* Bytes taken from the file or pipe so far (compressed bytes inside zstd): for progress. */
 uint64_t bx_source_taken(const struct bx_source *source);
 

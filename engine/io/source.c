@@ -115,7 +115,7 @@ read_kernel(struct bx_source *source, uint8_t *buf, size_t cap, size_t *len, str
 static enum bx_err
 fill_raw(struct bx_source *source, struct bx_fail *fail)
 {
-	size_t got;
+	size_t got = 0;
 	enum bx_err err = read_kernel(source, source->raw + source->raw_end,
 				      RAW_CAP - source->raw_end, &got, fail);
 
@@ -180,6 +180,20 @@ read_layer(struct bx_source *source, uint8_t *buf, size_t cap, size_t *len, stru
 	if (err == BX_OK && *len == 0)
 		source->ended = true;
 	return err;
+}
+
+bool
+bx_source_grow(struct bx_source *source)
+{
+	struct stat now;
+
+	if (!source->is_regular || source->zst != NULL || fstat(source->fd, &now) != 0 ||
+	    now.st_size <= source->at_open.st_size)
+		return false;
+	source->at_open = now;
+	source->raw_ended = false;
+	source->ended = false;
+	return true;
 }
 
 /* Where a regular file begins and whether it is one at all: those of /proc have no size. */

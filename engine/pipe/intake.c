@@ -120,7 +120,8 @@ bx_intake_open_first(struct bx_pipe *pipe, struct bx_fail *fail)
 	 * One regular file: workers claim chunks by offset and read them side by side; only the
 	 * cutting is done in turn. Everything else is read by whoever holds the mutex.
 	 */
-	in->claimed = input_count(pipe->job) == 1 && bx_source_is_file(in->source);
+	in->claimed =
+	    input_count(pipe->job) == 1 && !pipe->job->follow && bx_source_is_file(in->source);
 	if (in->claimed) {
 		in->claim_start = bx_source_start(in->source);
 		in->claim_size = bx_source_size(in->source);
@@ -302,11 +303,24 @@ next_input(struct bx_pipe *pipe, struct bx_car *car)
 	return true;
 }
 
+/* cat --follow: looks again every tenth of a second, until it is told to stop. */
+static bool
+wait_for_growth(const struct bx_pipe *pipe, struct bx_fail *fail)
+{
+	struct pollfd p = { pipe->job->stop_fd, POLLIN, 0 };
+
+	if (poll(&p, pipe->job->stop_fd >= 0 ? 1 : 0, 100) != 1)
+		return true;
+	(void)bx_fail_set(fail, BX_ERR_INTERRUPTED, 0, BX_NOWHERE, "interrupted");
+	return false;
+}
+
 static bool
 fill(struct bx_pipe *pipe, struct bx_car *car, size_t goal, size_t need)
 {
 	struct bx_intake *in = &pipe->intake;
-	size_t wanted = need > car->len + car->len / 8 ? need : car->len + car->len / 8;
+	size_t had = car->len;
+	size_t wanted = need > had + had / 8 ? need : had + had / 8;
 
 	if (!bx_car_grow(&car->in, BX_CAR_HEADROOM + car->len, BX_CAR_HEADROOM + goal)) {
 		(void)bx_fail_set(&car->fail, BX_ERR_NOMEM, 0, BX_NOWHERE, "out of memory");
@@ -319,6 +333,13 @@ fill(struct bx_pipe *pipe, struct bx_car *car, size_t goal, size_t need)
 		if (bx_source_read(in->source, car->bytes + car->len, goal - car->len, &got,
 				   &car->fail) != BX_OK)
 			return false;
+		if (got == 0 && pipe->job->follow && bx_source_is_file(in->source)) {
+			if (car->len > had)
+				break; /* what came since may be whole messages */
+			if (!bx_source_grow(in->source) && !wait_for_growth(pipe, &car->fail))
+				return false;
+			continue;
+		}
 		if (got == 0)
 			in->at_end = true;
 		car->len += got;

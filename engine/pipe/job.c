@@ -78,13 +78,13 @@ bx_job_count_at(const struct bx_job_counts *counts, size_t index, uint64_t *valu
 		const char *name;
 		size_t at;
 	} rows[] = {
-		ROW(messages),       ROW(written),        ROW(payloads),      ROW(sealed),
-		ROW(opened),         ROW(clear_no_key),   ROW(clear_no_role), ROW(clear_unknown),
-		ROW(clear_reserved), ROW(already_sealed), ROW(plain),         ROW(keyed_plain),
-		ROW(foreign),        ROW(unsupported),    ROW(unparsed),      ROW(reencoded),
-		ROW(trusted_by_key), ROW(duplicate_keys), ROW(skipped),       ROW(passed),
-		ROW(filtered),       ROW(handshakes),     ROW(controls),      ROW(bytes_in),
-		ROW(bytes_out),
+		ROW(messages),       ROW(written),        ROW(payloads),       ROW(sealed),
+		ROW(opened),         ROW(clear_no_key),   ROW(clear_no_role),  ROW(clear_unknown),
+		ROW(clear_reserved), ROW(already_sealed), ROW(plain),          ROW(keyed_plain),
+		ROW(surprises),      ROW(foreign),        ROW(unsupported),    ROW(unparsed),
+		ROW(reencoded),      ROW(trusted_by_key), ROW(duplicate_keys), ROW(skipped),
+		ROW(passed),         ROW(filtered),       ROW(handshakes),     ROW(controls),
+		ROW(bytes_in),       ROW(bytes_out),
 	};
 #undef ROW
 	if (index >= sizeof(rows) / sizeof(rows[0]))
@@ -699,6 +699,7 @@ bx_job_result_free(struct bx_job_result *result)
 	free_rows(result->types, result->type_count);
 	free_rows(result->uris, result->uri_count);
 	free_rows(result->sessions, result->session_count);
+	free_rows(result->streams, result->stream_count);
 	*result = (struct bx_job_result){ 0 };
 }
 

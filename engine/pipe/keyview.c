@@ -76,6 +76,14 @@ add_candidate(struct bx_keyview *view, unsigned role, const struct bx_key *key)
 	view->open[role][view->open_count[role]++] = (struct bx_key_candidate){ key, shared };
 }
 
+/* "com.acme" serves "com.acmecorp.pay" too: right by Autobahn's rule, seldom meant. */
+static bool
+is_surprise(struct bx_span prefix, struct bx_span uri)
+{
+	return prefix.len != 0 && prefix.len < uri.len && prefix.ptr[prefix.len - 1] != '.' &&
+	       uri.ptr[prefix.len] != '.';
+}
+
 static void
 look_up(const struct bx_keyview_cache *cache, struct bx_span uri, struct bx_keyview *view)
 {
@@ -95,6 +103,8 @@ look_up(const struct bx_keyview_cache *cache, struct bx_span uri, struct bx_keyv
 			enum bx_key_match match =
 			    bx_keyring_find(cache->rings[i], uri, asked, &key);
 
+			if (match == BX_KEY_FOUND && is_surprise(bx_key_uri(key), uri))
+				view->surprise = true;
 			if (match == BX_KEY_FOUND)
 				add_candidate(view, role, key);
 			else if (match == BX_KEY_NO_ROLE)

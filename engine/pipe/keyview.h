@@ -19,6 +19,7 @@ struct bx_keyview {
 	const struct bx_key *seal_key[2];
 	/* Opening what was sealed in that role: distinct shared keys among the rings' entries. */
 	uint8_t open_count[2];
+	bool surprise;        /* an entry serves it whose prefix ends inside a component */
 	bool open_no_role[2]; /* an entry matched, but lacks the role (--strict-roles) or any key */
 	struct bx_key_candidate open[2][BX_RINGS_MAX];
 };

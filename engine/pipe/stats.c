@@ -24,7 +24,7 @@ struct table {
 #define SLOTS (BX_STATS_ROWS * 2u)
 
 struct bx_stats {
-	struct table types, uris, sessions;
+	struct table types, uris, sessions, streams;
 	uint64_t left_out;
 	bool has_time;
 	int64_t ts_min, ts_max;
@@ -54,7 +54,7 @@ bx_stats_new(void)
 	if (stats == NULL)
 		return NULL;
 	if (!table_init(&stats->types) || !table_init(&stats->uris) ||
-	    !table_init(&stats->sessions)) {
+	    !table_init(&stats->sessions) || !table_init(&stats->streams)) {
 		bx_stats_free(stats);
 		return NULL;
 	}
@@ -69,6 +69,7 @@ bx_stats_free(struct bx_stats *stats)
 	table_free(&stats->types);
 	table_free(&stats->uris);
 	table_free(&stats->sessions);
+	table_free(&stats->streams);
 	free(stats);
 }
 
@@ -156,6 +157,10 @@ bx_stats_add(struct bx_stats *stats, const struct bx_stats_sample *s)
 
 	if (s->has_ts)
 		see_time(stats, s->ts, s->ts);
+	if (s->dir != NULL &&
+	    !bump(&stats->streams, (struct bx_span){ (const uint8_t *)s->dir, strlen(s->dir) },
+		  s->conn, &add, &ignored))
+		return false;
 	return bump(&stats->types, type, 0, &add, &ignored) &&
 	       (!s->has_uri || bump(&stats->uris, s->uri, 0, &add, &stats->left_out)) &&
 	       (!s->has_session ||
@@ -182,7 +187,8 @@ bx_stats_merge(struct bx_stats *into, const struct bx_stats *from)
 		see_time(into, from->ts_min, from->ts_max);
 	return merge_table(&into->types, &from->types, &ignored) &&
 	       merge_table(&into->uris, &from->uris, &into->left_out) &&
-	       merge_table(&into->sessions, &from->sessions, &ignored);
+	       merge_table(&into->sessions, &from->sessions, &ignored) &&
+	       merge_table(&into->streams, &from->streams, &ignored);
 }
 
 /* Most messages first, then by name and number, so that the order is the same for every run. */
@@ -232,9 +238,11 @@ bx_stats_finish(struct bx_stats *stats, struct bx_job_result *result)
 	result->types = rows_of(&stats->types, &result->type_count);
 	result->uris = rows_of(&stats->uris, &result->uri_count);
 	result->sessions = rows_of(&stats->sessions, &result->session_count);
+	result->streams = rows_of(&stats->streams, &result->stream_count);
 	result->uris_left_out = stats->left_out;
 	result->has_time = stats->has_time;
 	result->ts_min = stats->ts_min;
 	result->ts_max = stats->ts_max;
-	return result->types != NULL && result->uris != NULL && result->sessions != NULL;
+	return result->types != NULL && result->uris != NULL && result->sessions != NULL &&
+	       result->streams != NULL;
 }

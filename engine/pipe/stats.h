@@ -20,6 +20,8 @@ struct bx_stats_sample {
 	bool has_session;
 	uint64_t bytes;
 	bool sealed, plain;
+	uint64_t conn;
+	const char *dir; /* "c2r", "r2c", "", or NULL: not a recording of several connections */
 	bool has_ts;
 	int64_t ts;
 };

@@ -255,6 +255,12 @@ bx_work_cat(struct bx_worker *worker, struct bx_car *car, struct bx_record *reco
 	return true;
 }
 
+static const char *
+dir_name(uint8_t dir)
+{
+	return dir == BX_DIR_C2R ? "c2r" : (dir == BX_DIR_R2C ? "r2c" : "");
+}
+
 /* --- info ------------------------------------------------------------------------------------ */
 
 bool
@@ -277,6 +283,8 @@ bx_work_info(struct bx_worker *worker, struct bx_car *car, struct bx_record *rec
 			.has_uri = r->scanned && bx_type_has_payload(r->m.type),
 			.session = r->session,
 			.has_session = r->has_session,
+			.conn = line != NULL && line->has_conn ? line->conn : 0,
+			.dir = line == NULL ? NULL : dir_name(line->dir),
 			.bytes = r->m.len,
 			.sealed = standing == BX_STANDS_SEALED,
 			.plain = standing == BX_STANDS_PLAIN,

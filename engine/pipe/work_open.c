@@ -188,6 +188,9 @@ bx_work_verify(struct bx_worker *worker, struct bx_car *car, struct bx_record *r
 
 		if (malformed(r))
 			r->failure = BX_FAILURE_MALFORMED;
+		if (r->scanned && bx_type_has_payload(r->m.type) && r->m.uri != NULL &&
+		    bx_keyview_find(worker->keys, bx_record_uri(r))->surprise)
+			worker->counts.surprises++;
 		if (r->failure != BX_FAILURE_NONE) {
 			worker->counts.failed[r->failure]++;
 			bx_record_fail(car, r, &car->noted);

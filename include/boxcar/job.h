@@ -61,6 +61,7 @@ struct bx_job_counts {
 	uint64_t clear_reserved; /* seal: wamp.*, crossbar.* and router errors are never sealed */
 	uint64_t already_sealed; /* seal: left alone */
 	uint64_t plain;          /* open, verify, rekey: was not sealed, left alone */
+	uint64_t surprises;      /* verify: the entry's prefix ends inside a component of the URI */
 	uint64_t keyed_plain;    /* verify: plaintext on a URI that has a key */
 	uint64_t foreign;        /* raw binary, other enc_algo, ppt_*: left alone */
 	uint64_t unsupported;    /* carried untouched: a serializer that is not looked into */
@@ -134,7 +135,8 @@ struct bx_job {
 	const char *rejects; /* --rejects FILE */
 	bool strict, lossless, strict_roles, strict_keys;
 	bool dry_run, force, restart;
-	bool raw; /* cat --raw: trace lines */
+	bool raw;    /* cat --raw: trace lines */
+	bool follow; /* cat --follow: at the end of the input wait for more, until stop_fd */
 	bool random_nonces;
 	bool fixed_nonces; /* tests only */
 	uint64_t fixed_nonce_seed;
@@ -184,6 +186,8 @@ struct bx_job_result {
 	/* info only */
 	struct bx_info_row *types, *uris, *sessions;
 	size_t type_count, uri_count, session_count;
+	struct bx_info_row *streams; /* id: connection; name: "c2r", "r2c" or "" */
+	size_t stream_count;
 	uint64_t uris_left_out; /* beyond the bound of the table */
 	bool has_time;
 	int64_t ts_min, ts_max;
