@@ -408,6 +408,13 @@ bx_block_reader_index(const struct bx_block_reader *r)
 	return holds(r, BX_BLOCK_INDEX) ? r->index : NULL;
 }
 
+void
+bx_block_reader_take_index(struct bx_block_reader *r, struct bx_index *into)
+{
+	bx_index_swap(r->index, into);
+	r->loaded = false;
+}
+
 const struct bx_tail *
 bx_block_reader_tail(const struct bx_block_reader *r)
 {

@@ -93,6 +93,9 @@ void bx_block_reader_record(const struct bx_columns *columns, uint32_t i,
 struct bx_block_summary;
 const struct bx_block_summary *bx_block_reader_summary(struct bx_block_reader *reader);
 
+/* Moves a just loaded INDEX into `into`; the reader holds nothing afterwards. */
+void bx_block_reader_take_index(struct bx_block_reader *reader, struct bx_index *into);
+
 /* NULL unless the last load was an INDEX. */
 const struct bx_index *bx_block_reader_index(const struct bx_block_reader *reader);
 

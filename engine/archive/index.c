@@ -350,6 +350,15 @@ bx_index_parse(struct bx_index *x, struct bx_span inner, uint64_t offset, struct
 
 /* --- reading --------------------------------------------------------------------------------- */
 
+void
+bx_index_swap(struct bx_index *a, struct bx_index *b)
+{
+	struct bx_index kept = *a;
+
+	*a = *b;
+	*b = kept;
+}
+
 bool
 bx_index_is_root(const struct bx_index *x)
 {

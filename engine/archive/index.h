@@ -33,6 +33,9 @@ void bx_index_free(struct bx_index *index);
 enum bx_status bx_index_parse(struct bx_index *index, struct bx_span inner, uint64_t offset,
 			      struct bx_fault *fault) BX_MUST_USE;
 
+/* Exchanges what two of them hold. */
+void bx_index_swap(struct bx_index *a, struct bx_index *b);
+
 bool bx_index_is_root(const struct bx_index *index);
 uint64_t bx_index_first_block(const struct bx_index *index); /* ordinal among the DATA blocks */
 const uint8_t *bx_index_r(const struct bx_index *index);     /* 32 bytes */

@@ -42,7 +42,7 @@ struct bx_salvage_item {
 	uint64_t seq_from, seq_to;
 	bool has_seqs;
 	uint64_t bytes; /* length of the damaged range */
-	/* BLOCK, END of segment: records known to be lost before this one, from first_record */
+	/* BLOCK: records known to be lost just before it. GAP at a TAIL: before the end. */
 	uint64_t records_lost;
 };
 

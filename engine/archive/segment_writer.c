@@ -669,7 +669,8 @@ bx_segment_writer_next_place(const struct bx_segment_writer *w, struct bx_segmen
 	};
 	memcpy(place->prev_segment_id, w->head.segment_id, 16);
 	bx_digest_link(w->last_header, place->prev_link);
-	if (w->ended)
+	/* A stream that ended, by LAST or by its count, is continued by a new one. */
+	if (w->ended || w->head.segment_no + 1 == w->head.segment_total)
 		return;
 	place->has_stream = true;
 	memcpy(place->stream_id, w->head.stream_id, 16);

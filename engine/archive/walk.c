@@ -174,26 +174,23 @@ check_order(const struct bx_walk *w, const struct bx_block_header *h, const char
 	return BX_STATUS_CLEAN;
 }
 
-/* The key of a new segment, as the options want it. */
-static enum bx_status
-unlock(struct bx_walk *w, struct bx_span bytes, const struct bx_head *head,
-       struct bx_segment_key **key)
+enum bx_status
+bx_walk_unlock(struct bx_segment_key **key, const struct bx_walk_options *o,
+	       const uint8_t header[static 128], struct bx_span body, const struct bx_head *head,
+	       uint64_t offset, struct bx_fault *fault)
 {
-	const struct bx_walk_options *o = &w->options;
-	struct bx_span body = { bytes.ptr + BX_HEADER_LEN, bytes.len - BX_HEADER_LEN };
-
+	*key = NULL;
 	if (o->headers_only)
 		return BX_STATUS_CLEAN;
 	if (!head->encrypted && o->identity_count != 0 && !o->allow_plain)
-		return bx_status_set(&w->fault, BX_STATUS_DOWNGRADE, w->at,
+		return bx_status_set(fault, BX_STATUS_DOWNGRADE, offset,
 				     "a plain segment, though an identity was given");
 	if (!head->encrypted)
 		return BX_STATUS_CLEAN;
 	if (o->identity_count == 0)
-		return bx_status_set(&w->fault, BX_STATUS_NO_KEY, w->at,
+		return bx_status_set(fault, BX_STATUS_NO_KEY, offset,
 				     "this recording is encrypted");
-	return bx_head_unlock(key, bytes.ptr, body, o->identities, o->identity_count, w->at,
-			      &w->fault);
+	return bx_head_unlock(key, header, body, o->identities, o->identity_count, offset, fault);
 }
 
 static enum bx_status
@@ -214,7 +211,8 @@ begin_segment(struct bx_walk *w, struct bx_span bytes, const struct bx_block_hea
 				     "the padding of a block is not zero");
 	status = bx_head_parse(&head, bytes.ptr, body, w->at, &w->fault);
 	if (status == BX_STATUS_CLEAN)
-		status = unlock(w, (struct bx_span){ bytes.ptr, end_at }, &head, &key);
+		status =
+		    bx_walk_unlock(&key, &w->options, bytes.ptr, body, &head, w->at, &w->fault);
 	if (status != BX_STATUS_CLEAN)
 		return status;
 	bx_segment_key_free(w->key);

@@ -27,6 +27,15 @@ struct bx_walk_options {
 			      encrypted segments then come without a key: do not load them */
 };
 
+/*
+ * What the options say of a segment with this HEAD: its key, or *key NULL for a plain one and with
+ * headers_only. DOWNGRADE: plain though identities were given; NO_KEY; HEADER_AUTH.
+ */
+enum bx_status bx_walk_unlock(struct bx_segment_key **key, const struct bx_walk_options *options,
+			      const uint8_t header[static 128], struct bx_span body,
+			      const struct bx_head *head, uint64_t offset,
+			      struct bx_fault *fault) BX_MUST_USE;
+
 enum bx_err bx_walk_new(struct bx_walk **walk, const struct bx_walk_options *options,
 			struct bx_fail *fail) BX_MUST_USE;
 void bx_walk_free(struct bx_walk *walk);
