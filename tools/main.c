@@ -21,6 +21,8 @@ static const struct bx_cli_verb verbs[] = {
 	{ "info", bx_verb_info, "what a recording holds" },
 	{ "cat", bx_verb_cat, "print messages, one JSON object a line" },
 	{ "gen", bx_verb_gen, "make a synthetic recording" },
+	{ "bench", bx_verb_bench,
+	  "measure each stage on this machine, with this file and these keys" },
 };
 
 #define VERB_COUNT (sizeof(verbs) / sizeof(verbs[0]))
