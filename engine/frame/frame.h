@@ -26,6 +26,7 @@ enum bx_frame_kind {
  * without a gap. A WebSocket message that is not one frame (fragments, permessage-deflate, a batch
  * of other than one) comes as BLANK frames for its bytes and then MESSAGE frames with an empty
  * `whole`: such a message cannot be passed through.
+ * Of control frames only a RawSocket PING or PONG has a body.
  */
 struct bx_frame {
 	struct bx_span whole;

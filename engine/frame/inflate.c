@@ -15,15 +15,14 @@ struct bx_inflate {
 };
 
 enum bx_err
-bx_inflate_new(struct bx_inflate **inflate, unsigned window_bits, bool no_context)
+bx_inflate_new(struct bx_inflate **inflate, bool no_context)
 {
 	struct bx_inflate *z = calloc(1, sizeof(*z));
 
 	if (z == NULL)
 		return BX_ERR_NOMEM;
 	z->no_context = no_context;
-	/* zlib's deflate writes a window of 9 bits where 8 were asked for. */
-	if (inflateInit2(&z->stream, window_bits < 9 ? -9 : -(int)window_bits) != Z_OK) {
+	if (inflateInit2(&z->stream, -MAX_WBITS) != Z_OK) {
 		free(z);
 		return BX_ERR_NOMEM;
 	}

@@ -9,11 +9,10 @@
 struct bx_inflate;
 
 /*
- * `window_bits` 8..15 is the sender's LZ77 window; `no_context`: the sender starts each message
- * with an empty window. 15 and false read what any sender may send. BX_ERR_NOMEM.
+ * Always reads with the full window of 2^15: that takes whatever window was agreed on.
+ * `no_context`: the sender starts each message with an empty window. BX_ERR_NOMEM.
  */
-enum bx_err bx_inflate_new(struct bx_inflate **inflate, unsigned window_bits,
-			   bool no_context) BX_MUST_USE;
+enum bx_err bx_inflate_new(struct bx_inflate **inflate, bool no_context) BX_MUST_USE;
 void bx_inflate_free(struct bx_inflate *inflate);
 
 /*

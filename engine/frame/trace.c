@@ -366,55 +366,65 @@ hex_decode(struct bx_span text, uint8_t *out, size_t *out_len)
 	return true;
 }
 
-/*
- * Some writers of JSON escape "/" as "\/": such a text is unescaped into the scratch, to be decoded
- * in place there. Without escapes nothing is copied.  False: no room.
- */
+/* Text and where it is decoded to. False: no room (then *what is set), or not of that form. */
 static bool
-unescape(struct bx_span *text, enum member form, struct bx_writer *scratch)
+decode(struct bx_span text, enum member form, struct bx_writer *scratch, struct bx_span *body,
+       const char **what)
 {
-	bool escaped = text->len != 0 && memchr(text->ptr, '\\', text->len) != NULL;
-	size_t decoded = form == B64 ? text->len / 4 * 3 : text->len / 2;
 	uint8_t *at = scratch->at;
-
-	if (bx_room(scratch) < (escaped ? text->len : decoded))
-		return false;
-	if (!escaped)
-		return true;
-	if (bx_json_text(*text, scratch))
-		*text = bx_since(scratch, at);
-	/* Else a lone surrogate: the text as it is, which no decoder takes. */
-	scratch->at = at;
-	return true;
-}
-
-static bool
-read_coded(struct bx_span value, enum member form, struct bx_writer *scratch,
-	   struct bx_trace_line *out, const struct refusal *refusal)
-{
-	bool b64 = form == B64;
-	struct bx_span text;
 	size_t len = 0;
 
-	if (!text_of(value, &text))
-		return refuse(refusal, b64 ? "b64 is not a string" : "hex is not a string",
-			      value.ptr);
-	if (!unescape(&text, form, scratch))
-		return refuse(refusal, "the message is too long", value.ptr);
-
-	uint8_t *at = scratch->at;
-
-	if (!(b64 ? bx_base64_decode(text, at, &len) : hex_decode(text, at, &len)))
-		return refuse(refusal, b64 ? "b64 is not padded base64" : "hex is not hexadecimal",
-			      value.ptr);
+	*what = "the message is too long";
+	if (bx_room(scratch) < (form == B64 ? text.len / 4 * 3 : text.len / 2))
+		return false;
+	*what = form == B64 ? "b64 is not padded base64" : "hex is not hexadecimal";
+	if (!(form == B64 ? bx_base64_decode(text, at, &len) : hex_decode(text, at, &len)))
+		return false;
 	scratch->at += len;
-	out->body = (struct bx_span){ at, len };
+	*body = (struct bx_span){ at, len };
 	return true;
 }
 
+/*
+ * Some writers of JSON escape "/" as "\/": such a text, which has come from the tokenizer, is
+ * unescaped into the scratch and decoded in place there.
+ */
 static bool
-read_body(const struct values *values, struct bx_writer *scratch, struct bx_trace_line *out,
-	  const struct refusal *refusal)
+decode_escaped(struct bx_span text, enum member form, struct bx_writer *scratch,
+	       struct bx_span *body, const char **what)
+{
+	uint8_t *at = scratch->at;
+
+	*what = "the message is too long";
+	if (bx_room(scratch) < text.len)
+		return false;
+	/* Else a lone surrogate: the text as it is, which no decoder takes. */
+	if (bx_json_text(text, scratch))
+		text = bx_since(scratch, at);
+	scratch->at = at;
+	return decode(text, form, scratch, body, what);
+}
+
+static bool
+read_coded(struct bx_span value, enum member form, bool usual, struct bx_writer *scratch,
+	   struct bx_trace_line *out, const struct refusal *refusal)
+{
+	struct bx_span text;
+	const char *what = form == B64 ? "b64 is not a string" : "hex is not a string";
+	bool good = false;
+
+	if (!text_of(value, &text))
+		return refuse(refusal, what, value.ptr);
+	if (!usual && text.len != 0 && memchr(text.ptr, '\\', text.len) != NULL)
+		good = decode_escaped(text, form, scratch, &out->body, &what);
+	else
+		good = decode(text, form, scratch, &out->body, &what);
+	return good || refuse(refusal, what, value.ptr);
+}
+
+static bool
+read_body(const struct values *values, bool usual, struct bx_writer *scratch,
+	  struct bx_trace_line *out, const struct refusal *refusal)
 {
 	for (unsigned i = 0; i < FORM_COUNT; i++) {
 		if (values->of[i].len != 0)
@@ -430,10 +440,31 @@ read_body(const struct values *values, struct bx_writer *scratch, struct bx_trac
 	out->form = (uint8_t)form;
 	out->value = values->of[form];
 	if (form != MSG)
-		return read_coded(out->value, form, scratch, out, refusal);
+		return read_coded(out->value, form, usual, scratch, out, refusal);
 	if (out->value.ptr[0] != '[')
 		return refuse(refusal, "msg is not an array", out->value.ptr);
 	out->body = out->value;
+	return true;
+}
+
+/* `usual`: the values come from find_usual, and the text of b64 or hex is unchecked yet. */
+static bool
+read_values(const struct values *values, bool usual, struct bx_writer *scratch,
+	    struct bx_trace_line *out, const struct refusal *refusal)
+{
+	struct bx_trace_line line = { .dir = BX_DIR_UNKNOWN };
+
+	if (!read_ts(values->of[TS], &line, refusal) ||
+	    !read_number(values->of[CONN], &line.conn, &line.has_conn,
+			 "conn is not a non-negative integer", refusal) ||
+	    !read_number(values->of[SESSION], &line.session, &line.has_session,
+			 "session is not a non-negative integer", refusal) ||
+	    !read_realm(values->of[REALM], &line, refusal) ||
+	    !read_dir(values->of[DIR], &line, refusal) ||
+	    !read_ser(values->of[SER], &line, refusal) ||
+	    !read_body(values, usual, scratch, &line, refusal))
+		return false;
+	*out = line;
 	return true;
 }
 
@@ -442,26 +473,12 @@ bx_trace_parse(struct bx_span line, struct bx_writer *scratch, struct bx_trace_l
 	       const char **what, size_t *at)
 {
 	const struct refusal refusal = { line.ptr, what, at };
-	struct bx_trace_line parsed = { .dir = BX_DIR_UNKNOWN };
-	struct values values = { 0 };
+	struct values usual = { 0 };
+	struct values any = { 0 };
 
-	if (!find_usual(line, &values)) {
-		values = (struct values){ 0 };
-		if (!find_any(line, &values, &refusal))
-			return false;
-	}
-	if (!read_ts(values.of[TS], &parsed, &refusal) ||
-	    !read_number(values.of[CONN], &parsed.conn, &parsed.has_conn,
-			 "conn is not a non-negative integer", &refusal) ||
-	    !read_number(values.of[SESSION], &parsed.session, &parsed.has_session,
-			 "session is not a non-negative integer", &refusal) ||
-	    !read_realm(values.of[REALM], &parsed, &refusal) ||
-	    !read_dir(values.of[DIR], &parsed, &refusal) ||
-	    !read_ser(values.of[SER], &parsed, &refusal) ||
-	    !read_body(&values, scratch, &parsed, &refusal))
-		return false;
-	*out = parsed;
-	return true;
+	if (find_usual(line, &usual) && read_values(&usual, true, scratch, out, &refusal))
+		return true;
+	return find_any(line, &any, &refusal) && read_values(&any, false, scratch, out, &refusal);
 }
 
 /* --- writing --------------------------------------------------------------------------------- */

@@ -104,17 +104,13 @@ unquoted(struct bx_span s)
 
 /* server_max_window_bits: 8..15 in decimal, without leading zero (RFC 7692 7.1.2.1). */
 static bool
-read_window_bits(struct bx_span value, uint8_t *bits)
+is_window_bits(struct bx_span value)
 {
-	struct bx_span text = unquoted(value);
+	struct bx_span text = unquoted(trimmed(value));
 
-	if (text.len == 1 && text.ptr[0] >= '8' && text.ptr[0] <= '9')
-		*bits = (uint8_t)(text.ptr[0] - '0');
-	else if (text.len == 2 && text.ptr[0] == '1' && text.ptr[1] >= '0' && text.ptr[1] <= '5')
-		*bits = (uint8_t)(10 + text.ptr[1] - '0');
-	else
-		return false;
-	return true;
+	if (text.len == 1)
+		return text.ptr[0] == '8' || text.ptr[0] == '9';
+	return text.len == 2 && text.ptr[0] == '1' && text.ptr[1] >= '0' && text.ptr[1] <= '5';
 }
 
 /*
@@ -140,8 +136,7 @@ read_extension(struct bx_span extension, struct bx_upgrade *out, const char **wh
 
 		if (is_word(key, "server_no_context_takeover"))
 			out->no_context = true;
-		if (is_word(key, "server_max_window_bits") &&
-		    !read_window_bits(trimmed(value), &out->window_bits)) {
+		if (is_word(key, "server_max_window_bits") && !is_window_bits(value)) {
 			*what = "server_max_window_bits is not 8 to 15";
 			return false;
 		}
@@ -211,7 +206,7 @@ read_header(struct bx_span line, struct bx_upgrade *out, bool *upgrade, const ch
 bool
 bx_upgrade_parse(struct bx_span head, struct bx_upgrade *out, const char **what)
 {
-	struct bx_upgrade upgrade = { .window_bits = 15 };
+	struct bx_upgrade upgrade = { 0 };
 	bool is_websocket = false;
 	bool first = true;
 

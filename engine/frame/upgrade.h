@@ -44,11 +44,10 @@ uint8_t bx_subprotocol_of_name(struct bx_span name);
 struct bx_upgrade {
 	bool response; /* the server's half; else the client's */
 	uint16_t
-	    subprotocols;    /* bit per known one: offered by the request, chosen by the response */
-	unsigned named;      /* subprotocols named at all */
-	bool deflate;        /* permessage-deflate was offered, or agreed on */
-	bool no_context;     /* response only: server_no_context_takeover */
-	uint8_t window_bits; /* response only: server_max_window_bits, else 15 */
+	    subprotocols; /* bit per known one: offered by the request, chosen by the response */
+	unsigned named;   /* subprotocols named at all */
+	bool deflate;     /* permessage-deflate was offered, or agreed on */
+	bool no_context;  /* response only: server_no_context_takeover */
 };
 
 /*

@@ -141,8 +141,7 @@ cut_upgrade(struct bx_framer *framer, struct bx_cut *cut)
 	framer->dir = upgrade.response ? BX_DIR_R2C : BX_DIR_C2R;
 	if (apply_subprotocols(framer, cut, &upgrade) == BX_STEP_FAIL)
 		return BX_STEP_FAIL;
-	if (upgrade.deflate &&
-	    bx_inflate_new(&ws->inflate, upgrade.window_bits, upgrade.no_context) != BX_OK)
+	if (upgrade.deflate && bx_inflate_new(&ws->inflate, upgrade.no_context) != BX_OK)
 		return bx_framer_fault(framer, cut, BX_ERR_NOMEM, "no memory to inflate");
 	ws->upgraded = true;
 	framer->scanned = 0;
@@ -516,7 +515,7 @@ cut_frame(struct bx_framer *framer, struct bx_cut *cut, bool *stuck)
 	if (head.opcode < BX_WS_CLOSE)
 		return cut_data(framer, cut, &head, whole, payload, stuck);
 	ws->closed = head.opcode == BX_WS_CLOSE;
-	bx_cut_push(cut, whole, payload, BX_FRAME_CONTROL, framer->ser);
+	bx_cut_push(cut, whole, bx_span_part(whole, 0, 0), BX_FRAME_CONTROL, framer->ser);
 	return BX_STEP_ITEM;
 }
 

@@ -1,3 +1,8 @@
 bx_unit_test(test_format)
 bx_unit_test(test_framer)
+bx_unit_test(test_websocket)
+bx_unit_test(test_trace)
 bx_unit_test(test_sniff)
+bx_fuzz_target(fuzz_framer)
+bx_fuzz_target(fuzz_websocket)
+bx_fuzz_target(fuzz_trace)
