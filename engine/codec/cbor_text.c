@@ -82,7 +82,8 @@ chunked_text(struct bx_input *in, struct bx_emit *e)
 	do {
 		if (!bx_cbor_chunk(in, BX_HEAD_TEXT, &chunk))
 			return BX_CODED_BAD;
-		bx_json_put_string_body(&w, chunk);
+		if (chunk.ptr != NULL)
+			bx_json_put_string_body(&w, chunk);
 	} while (chunk.ptr != NULL);
 	bx_put_u8(&w, '"');
 	e->at = w.at;

@@ -105,7 +105,9 @@ read_uri(struct envelope *v, bool or_null)
 		return fail_at(&v->in, h.at, "URI is too long");
 	v->m->uri = text.ptr;
 	v->m->uri_len = (uint32_t)text.len;
-	v->m->flags |= BX_MSG_URI_IN_ENVELOPE;
+	if (bx_type_has_payload(v->m->type) || v->m->type == BX_SUBSCRIBE ||
+	    v->m->type == BX_REGISTER)
+		v->m->flags |= BX_MSG_URI_IN_ENVELOPE;
 	return true;
 }
 
@@ -441,6 +443,16 @@ read_elements(struct envelope *v, const struct bx_shape *shape)
 	return message_ends(&v->in, v->indefinite);
 }
 
+/* The elements of a message that is passed through: any, but sound. */
+static bool
+read_extension(struct envelope *v)
+{
+	for (uint64_t i = 1; v->indefinite ? !list_ends(&v->in) : i < v->count; i++)
+		if (!walk(&v->in, 1))
+			return false;
+	return message_ends(&v->in, v->indefinite);
+}
+
 static inline bool
 read_envelope(struct envelope *v)
 {
@@ -473,7 +485,7 @@ read_envelope(struct envelope *v)
 		return fail_at(in, h.at, "unknown message code");
 	v->m->type = (uint16_t)h.value;
 	v->m->flags = BX_MSG_EXTENSION;
-	return true;
+	return read_extension(v);
 }
 
 static bool

@@ -184,14 +184,17 @@ seal_head(const struct bx_message *m, size_t box_len, struct bx_writer *w)
 static bool
 envelope_survives(const struct bx_message *m)
 {
-	struct bx_input in = bx_input_over(bx_message_piece(m, m->dict));
-	struct bx_head dict;
+	struct bx_input in = bx_input_of(m, 0);
+	struct bx_head h;
 
-	checked_head(&in, &dict);
 	if ((m->flags & BX_MSG_ENC_KEYS) != 0 || !m->count_known)
 		return false;
-	return dict.indefinite || kept_width(&dict) == 0 ||
-	       dict.width > count_width(dict.value + 2);
+	checked_head(&in, &h);
+	if (h.at != m->bytes)
+		return false; /* a tag around it */
+	in.at = m->bytes + m->dict.off;
+	checked_head(&in, &h);
+	return h.indefinite || kept_width(&h) == 0 || h.width > count_width(h.value + 2);
 }
 
 /*

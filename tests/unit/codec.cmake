@@ -1,6 +1,8 @@
+bx_unit_test(test_cbor)
 bx_unit_test(test_inner)
 bx_unit_test(test_json_codec)
 bx_unit_test(test_json_differential)
+bx_unit_test(test_msgpack)
 bx_unit_test(test_shape)
 
 bx_fuzz_target(fuzz_inner)
