@@ -48,13 +48,22 @@ header_crc(const uint8_t *bytes)
 	return bx_crc32c(crc, (struct bx_span){ bytes + AT_CRC + 4, BX_HEADER_LEN - AT_CRC - 4 });
 }
 
-/* The bits and the suite that each type may have. */
+static bool
+is_zero(const uint8_t *p, size_t len)
+{
+	return p[0] == 0 && memcmp(p, p + 1, len - 1) == 0;
+}
+
+/* The bits, the suite, the nonce and the tag that each type may have. */
 static bool
 flags_fit(const struct bx_block_header *h)
 {
 	bool covered = (h->flags & (BX_BLOCK_ENCRYPTED | BX_BLOCK_MAC_ONLY)) != 0;
 
 	if (covered != (h->suite != BX_SUITE_NONE))
+		return false;
+	if ((!covered && !is_zero(h->tag, sizeof(h->tag))) ||
+	    ((h->flags & BX_BLOCK_ENCRYPTED) == 0 && !is_zero(h->nonce, sizeof(h->nonce))))
 		return false;
 	if ((h->flags & BX_BLOCK_LAST) != 0 && h->type != BX_BLOCK_TAIL)
 		return false;

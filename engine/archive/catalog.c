@@ -302,7 +302,7 @@ judge(struct bx_catalog *c, struct bx_fault *fault)
 			       item->segment.tail.last);
 	}
 	if (status == BX_STATUS_CLEAN &&
-	    bx_streams_verdict(streams, &c->fault) == BX_STATUS_CLEAN && c->trailing)
+	    bx_streams_verdict(streams, c->trailing, &c->fault) == BX_STATUS_CLEAN && c->trailing)
 		(void)bx_status_set(&c->fault, BX_STATUS_OPEN, BX_NOWHERE,
 				    "the file was not closed");
 	bx_streams_free(streams);

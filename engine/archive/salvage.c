@@ -587,6 +587,12 @@ take_block(struct bx_salvage *s, uint64_t at, const struct bx_block_header *h,
 	return BX_STATUS_CLEAN;
 }
 
+static bool
+is_zero(const uint8_t *p, size_t len)
+{
+	return len == 0 || (p[0] == 0 && memcmp(p, p + 1, len - 1) == 0);
+}
+
 /* --- one step -------------------------------------------------------------------------------- */
 
 static enum bx_status
@@ -624,6 +630,9 @@ take_header(struct bx_salvage *s, uint64_t at, const struct bx_block_header *h,
 		    push_gap(s, at, 0, BX_STATUS_DAMAGED, "the CRC of a HEAD does not match"),
 		    fault);
 	s->at = at + s->block.len;
+	if (!is_zero(s->block.ptr + BX_HEADER_LEN + h->body_len,
+		     s->block.len - BX_HEADER_LEN - h->body_len))
+		(void)push_gap(s, at, 0, BX_STATUS_DAMAGED, "the padding of a block is not zero");
 	return begin_segment(s, at, h, fault);
 }
 
@@ -631,7 +640,7 @@ static enum bx_status
 finish(struct bx_salvage *s, struct bx_fault *fault)
 {
 	leave(s);
-	worsen(s, bx_streams_verdict(s->streams, NULL));
+	worsen(s, bx_streams_verdict(s->streams, false, NULL));
 	s->ended = true;
 	if (!s->any_opened && s->locked.status != BX_STATUS_CLEAN) {
 		if (fault != NULL && fault->status == BX_STATUS_CLEAN)

@@ -197,7 +197,7 @@ bx_streams_end(struct bx_streams *s, uint64_t blocks, const uint8_t link[static 
 }
 
 enum bx_status
-bx_streams_verdict(const struct bx_streams *s, struct bx_fault *fault)
+bx_streams_verdict(const struct bx_streams *s, bool cut, struct bx_fault *fault)
 {
 	struct bx_fault open = { 0 };
 
@@ -214,7 +214,7 @@ bx_streams_verdict(const struct bx_streams *s, struct bx_fault *fault)
 					    "a segment has no end (TAIL)");
 			continue;
 		}
-		if (stream->last || (stream->total != 0 && stream->next_no == stream->total))
+		if (cut || stream->last || (stream->total != 0 && stream->next_no == stream->total))
 			continue;
 		return bx_status_set(fault, BX_STATUS_INCOMPLETE_STREAM, stream->offset,
 				     "the last segment of a stream is missing");

@@ -23,8 +23,9 @@ void bx_streams_end(struct bx_streams *s, uint64_t blocks, const uint8_t link[st
 
 /*
  * After the last segment: CLEAN, OPEN (a stream ends in a segment without TAIL) or
- * INCOMPLETE_STREAM, with the first cause.
+ * INCOMPLETE_STREAM, with the first cause. `cut`: the file ends in the first block of a further
+ * segment, so that a stream without its last one was not yet written to its end.
  */
-enum bx_status bx_streams_verdict(const struct bx_streams *s, struct bx_fault *fault);
+enum bx_status bx_streams_verdict(const struct bx_streams *s, bool cut, struct bx_fault *fault);
 
 #endif

@@ -280,7 +280,8 @@ bx_tally_end(struct bx_tally *t, enum bx_walk_ending ending, const struct bx_fau
 		found = t->noted;
 	} else if (ending != BX_WALK_STOPPED) {
 		end_segment(t, false, false);
-		if (bx_streams_verdict(t->streams, &found) == BX_STATUS_CLEAN &&
+		if (bx_streams_verdict(t->streams, ending == BX_WALK_CUT, &found) ==
+			BX_STATUS_CLEAN &&
 		    (cut || t->report.segments == 0))
 			(void)bx_status_set(&found, BX_STATUS_OPEN, BX_NOWHERE,
 					    "the file was not closed");

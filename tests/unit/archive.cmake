@@ -1,1 +1,2 @@
 bx_unit_test(test_archive_roundtrip)
+bx_unit_test(test_archive_flips)
