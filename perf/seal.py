@@ -40,6 +40,9 @@ def main():
                           ("boxcar -j2 --kernel portable", ours + ["-j2", "--kernel", "portable"]),
                           ("plain C (msgpack-c, jansson)", [os.path.join(BUILD, "perf", "plain_peer"), verb, ring, source, out])]
             if verb == "seal":
+                for name, peer in (("Go nacl/box, nothing parsed", "go_peer"), ("Rust crypto_box, nothing parsed", "rust_peer")):
+                    if os.path.exists(os.path.join(BUILD, "perf", peer)):
+                        contenders.append((name, [os.path.join(BUILD, "perf", peer), source, out]))
                 contenders.append(("libsodium alone, nothing parsed", [os.path.join(BUILD, "perf", "sodium_peer"), source, out]))
             for name, python in python_peers():
                 contenders.append((name, [python, PEER, verb, ring, source, out, few]))
