@@ -81,11 +81,13 @@ open_input(struct bx_pipe *pipe, struct bx_fail *fail)
 	in->offset = 0;
 	in->at_end = false;
 
-	struct bx_span head;
-	bool whole;
+	struct bx_span head = { NULL, 0 };
+	bool whole = false;
 	enum bx_format format;
 
-	err = bx_source_peek(in->source, &head, &whole, fail);
+	/* Named with -f: a slow pipe is served at once, not when enough is there to look at. */
+	if (pipe->job->from == BX_FORMAT_UNKNOWN)
+		err = bx_source_peek(in->source, &head, &whole, fail);
 	if (err != BX_OK)
 		return err;
 	err = bx_sniff(head, whole, pipe->job->from, bx_format_of_path(path, NULL), &format, fail);
