@@ -12,7 +12,7 @@ extern "C" {
 
 enum bx_keygen {
 	BX_KEYGEN_CRYPTOBOX, /* X25519 for WAMP payloads: base64, base64 */
-	BX_KEYGEN_SIGN,      /* Ed25519: base64 of the 32-byte seed, base64 */
+	BX_KEYGEN_SIGN,      /* Ed25519: BOXCAR-SIGN-KEY-1... (the seed), boxcar-sign1... */
 	BX_KEYGEN_ARCHIVE,   /* X25519: BOXCAR-SECRET-KEY-1..., boxcar1... (bech32, as age does) */
 };
 
@@ -61,7 +61,8 @@ struct bx_keyring_addition {
 	struct bx_span uri; /* "" for the default */
 	enum bx_keyring_source source;
 	struct bx_span given;
-	struct bx_span note; /* UTF-8; empty: none */
+	const char *given_name; /* for messages */
+	struct bx_span note;    /* UTF-8; empty: none */
 };
 
 /* Adds an entry after the others. BX_ERR_USAGE: there is one for that URI, or `given` is not one.
@@ -101,7 +102,6 @@ enum bx_finding_kind {
 	BX_FINDING_HIDES,       /* lacks a role that the shorter entry behind it has */
 	BX_FINDING_STRING_KEY,  /* one private key for both roles */
 	BX_FINDING_NO_SHARED_KEY, /* public keys only: neither seals nor opens */
-	BX_FINDING_KEY_REUSED,    /* the keys of an earlier entry */
 	BX_FINDING_LAX_FILE,      /* mode or owner of the file (decisions.md 3) */
 	BX_FINDING_COUNT
 };
@@ -120,8 +120,9 @@ struct bx_finding {
 typedef void (*bx_finding_fn)(void *context, const struct bx_finding *finding);
 
 /*
- * Tells of everything that is wrong with, or surprising in, a keyring file. With the first three
- * kinds the file is one that bx_keyring_parse refuses. BX_ERR_USAGE: it is no JSON object at all.
+ * Tells of everything that is wrong with, or surprising in, a keyring file, by line. With the first
+ * three kinds the file is one that bx_keyring_parse refuses. BX_ERR_USAGE: it is no JSON object at
+ * all.
  */
 BX_PUBLIC enum bx_err bx_keyring_check(struct bx_span text, const char *name, bx_finding_fn found,
 				       void *context, struct bx_fail *fail) BX_MUST_USE;
