@@ -69,3 +69,10 @@ bx_keygen_wipe(void *bytes, size_t len)
 {
 	sodium_memzero(bytes, len);
 }
+
+void
+bx_key_base64(const uint8_t *public_key, char *text)
+{
+	(void)sodium_bin2base64(text, BX_KEY_BASE64_CAP, public_key, 32,
+				sodium_base64_VARIANT_ORIGINAL);
+}

@@ -29,6 +29,10 @@ BX_PUBLIC enum bx_err bx_keygen_make(struct bx_keygen_pair *pair, enum bx_keygen
 				     struct bx_fail *fail) BX_MUST_USE;
 BX_PUBLIC void bx_keygen_wipe(void *bytes, size_t len);
 
+/* Base64 of a public key, and a NUL. */
+#define BX_KEY_BASE64_CAP 45
+BX_PUBLIC void bx_key_base64(const uint8_t *public_key, char *text);
+
 /* --- a keyring file --------------------------------------------------------------------------- */
 
 /*
