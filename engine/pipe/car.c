@@ -44,7 +44,7 @@ void
 bx_car_reset(struct bx_car *car)
 {
 	bx_slab_trim(&car->in, car->len + BX_CAR_HEADROOM);
-	bx_slab_trim(&car->out, car->out_len);
+	bx_slab_trim(&car->out, car->out_len + 2 * BX_CAR_OUT_ROOM);
 	car->bytes = car->in.ptr + BX_CAR_HEADROOM;
 	car->len = 0;
 	car->count = 0;

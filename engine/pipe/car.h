@@ -72,8 +72,20 @@ struct bx_car {
 	struct bx_car *next; /* pool and write lists */
 };
 
+/*
+ * Output begins this far into its slab and ends as far before its end: O_DIRECT writes move it to
+ * the phase of its file offset, and complete the blocks at both ends there.
+ */
+#define BX_CAR_OUT_ROOM ((size_t)8 << 10)
+
 /* Room before the chunk for what the previous car left over. */
 #define BX_CAR_HEADROOM ((size_t)64 << 10)
+
+static inline uint8_t *
+bx_car_out(const struct bx_car *car)
+{
+	return car->out.ptr + BX_CAR_OUT_ROOM;
+}
 
 bool bx_car_init(struct bx_car *car, size_t chunk, bool trace) BX_MUST_USE;
 void bx_car_free(struct bx_car *car);

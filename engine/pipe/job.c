@@ -130,7 +130,8 @@ run_batch(struct bx_worker *worker, struct bx_car *car, struct bx_record *record
 	for (;;) {
 		size_t n = *count;
 		struct bx_writer out =
-		    bx_writer_over(car->out.ptr + car->out_len, car->out.cap - car->out_len);
+		    bx_writer_over(bx_car_out(car) + car->out_len,
+				   car->out.cap - car->out_len - 2 * BX_CAR_OUT_ROOM);
 
 		worker->work = bx_writer_over(car->work.ptr, car->work.cap);
 		worker->counts = (struct bx_job_counts){ 0 };
@@ -146,7 +147,7 @@ run_batch(struct bx_worker *worker, struct bx_car *car, struct bx_record *record
 		forget(records, *count);
 		if (car->work.cap > (size_t)8 << 30 ||
 		    !bx_car_grow(&car->work, 0, car->work.cap * 2) ||
-		    !bx_car_grow(&car->out, car->out_len, car->out.cap * 2)) {
+		    !bx_car_grow(&car->out, BX_CAR_OUT_ROOM + car->out_len, car->out.cap * 2)) {
 			(void)bx_fail_set(&car->fail, BX_ERR_NOMEM, 0, BX_NOWHERE, "out of memory");
 			*count = 0;
 			return false;
@@ -200,8 +201,7 @@ worker_main(void *context)
 	struct bx_pipe *pipe = worker->pipe;
 	struct bx_fail fail = { 0 };
 
-	if (pipe->intake.claimed &&
-	    bx_lane_new(&worker->lane, pipe->io_mode, 4, NULL, &fail) != BX_OK) {
+	if (bx_lane_new(&worker->lane, pipe->io_mode, 4, NULL, &fail) != BX_OK) {
 		bx_pipe_stop(pipe, &fail);
 		return NULL;
 	}
@@ -463,6 +463,23 @@ refused_kernel(void *context, const char *kernel, const char *why)
 	job->notice(job->context, false, text);
 }
 
+/*
+ * Reading O_DIRECT, a thread sleeps while the device works: twice as many keep both busy. Chunks
+ * are larger there, because the device wants large requests.
+ */
+#define CHUNK_DIRECT ((size_t)1 << 20)
+
+static void
+suit_device(struct bx_pipe *pipe, unsigned *threads)
+{
+	if (pipe->intake.direct_fd == -1)
+		return;
+	if (pipe->job->chunk == 0)
+		pipe->chunk = CHUNK_DIRECT;
+	if (*threads <= THREADS_MAX / 2)
+		*threads *= 2;
+}
+
 static enum bx_err
 make_cars(struct bx_pipe *pipe, unsigned threads, struct bx_fail *fail)
 {
@@ -619,7 +636,7 @@ begin(struct bx_pipe *pipe, const struct bx_job *job)
 }
 
 static enum bx_err
-prepare(struct bx_pipe *pipe, unsigned threads, struct bx_fail *fail)
+prepare(struct bx_pipe *pipe, unsigned *threads, struct bx_fail *fail)
 {
 	const struct bx_job *job = pipe->job;
 	bool zst = false;
@@ -642,8 +659,9 @@ prepare(struct bx_pipe *pipe, unsigned threads, struct bx_fail *fail)
 		if (pipe->sessions == NULL)
 			err = bx_fail_set(fail, BX_ERR_NOMEM, 0, BX_NOWHERE, "out of memory");
 	}
+	suit_device(pipe, threads);
 	if (err == BX_OK)
-		err = make_cars(pipe, threads, fail);
+		err = make_cars(pipe, *threads, fail);
 	if (err == BX_OK && !bx_order_init(pipe))
 		err = bx_fail_set(fail, BX_ERR_NOMEM, 0, BX_NOWHERE, "out of memory");
 	if (err == BX_OK)
@@ -661,13 +679,13 @@ bx_job_run(const struct bx_job *job, struct bx_job_result *result, struct bx_fai
 	if (threads > THREADS_MAX)
 		threads = THREADS_MAX;
 	*result = (struct bx_job_result){ .threads = threads };
-	workers = calloc(threads, sizeof(struct bx_worker *));
-	if (workers == NULL)
-		return bx_fail_set(fail, BX_ERR_NOMEM, 0, BX_NOWHERE, "out of memory");
 	begin(&pipe, job);
 
-	enum bx_err err = prepare(&pipe, threads, fail);
+	enum bx_err err = prepare(&pipe, &threads, fail);
 
+	workers = calloc(threads, sizeof(struct bx_worker *));
+	if (workers == NULL && err == BX_OK)
+		err = bx_fail_set(fail, BX_ERR_NOMEM, 0, BX_NOWHERE, "out of memory");
 	for (unsigned i = 0; i < threads && err == BX_OK; i++)
 		err = make_worker(&pipe, &workers[i], i, fail);
 	if (err == BX_OK)
@@ -678,7 +696,7 @@ bx_job_run(const struct bx_job *job, struct bx_job_result *result, struct bx_fai
 	result->to = pipe.to;
 	result->kernel = pipe.kernel != NULL ? bx_box_kernel_name(pipe.kernel) : "";
 	result->seconds = bx_seconds_since(&pipe.started);
-	for (unsigned i = 0; i < threads; i++)
+	for (unsigned i = 0; workers != NULL && i < threads; i++)
 		free_worker(workers[i]);
 	free(workers);
 	close_pipe(&pipe);

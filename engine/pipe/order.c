@@ -82,7 +82,7 @@ bx_order_close(struct bx_pipe *pipe)
 static bool
 cut_to_limit(struct bx_order *order, struct bx_car *car)
 {
-	const uint8_t *at = car->out.ptr, *end = car->out.ptr + car->out_len;
+	const uint8_t *at = bx_car_out(car), *end = bx_car_out(car) + car->out_len;
 
 	if (order->limit_left == UINT64_MAX)
 		return false;
@@ -90,7 +90,7 @@ cut_to_limit(struct bx_order *order, struct bx_car *car)
 		at = (const uint8_t *)memchr(at, '\n', (size_t)(end - at)) + 1;
 		order->limit_left--;
 	}
-	car->out_len = (size_t)(at - car->out.ptr);
+	car->out_len = (size_t)(at - bx_car_out(car));
 	return order->limit_left == 0;
 }
 
@@ -237,27 +237,56 @@ account(struct bx_pipe *pipe, struct bx_car *car, uint64_t *at, uint8_t prologue
 	return car->fail.code == BX_OK && !limit;
 }
 
+/*
+ * O_DIRECT: the bytes are moved to the phase of their offset (they never move by a whole block) and
+ * go out from the car itself.
+ */
 static enum bx_err
-write_car(struct bx_pipe *pipe, const struct bx_car *car, uint64_t at, const uint8_t *prologue,
+place_direct(struct bx_worker *worker, struct bx_car *car, uint64_t at, const uint8_t *prologue,
+	     size_t prologue_len, struct bx_fail *fail)
+{
+	struct bx_drain *drain = worker->pipe->order.drain;
+	uint8_t *from = bx_car_out(car) - prologue_len;
+	size_t len = car->out_len + prologue_len, done;
+	size_t shift = (bx_drain_phase(drain, at) - (uintptr_t)from) % BX_IO_ALIGN;
+
+	if (len == 0)
+		return BX_OK;
+	if (prologue_len != 0)
+		memcpy(from, prologue, prologue_len);
+	if (shift != 0)
+		memmove(from + shift, from, len);
+
+	enum bx_err err =
+	    bx_drain_place_lane(drain, worker->lane, 1, from + shift, BX_IO_ALIGN, len, at, fail);
+
+	return err == BX_OK ? bx_lane_wait(worker->lane, 1, &done, fail) : err;
+}
+
+static enum bx_err
+write_car(struct bx_worker *worker, struct bx_car *car, uint64_t at, const uint8_t *prologue,
 	  size_t prologue_len, struct bx_fail *fail)
 {
-	struct bx_drain *drain = pipe->order.drain;
+	struct bx_order *order = &worker->pipe->order;
+	struct bx_drain *drain = order->drain;
 	enum bx_err err = BX_OK;
 
 	if (drain == NULL)
 		return BX_OK;
+	if (bx_drain_is_placed(drain) && bx_drain_is_direct(drain) && !order->checkpoints)
+		return place_direct(worker, car, at, prologue, prologue_len, fail);
 	if (bx_drain_is_placed(drain)) {
 		if (prologue_len != 0)
 			err = bx_drain_place(drain, prologue, prologue_len, at, fail);
 		if (err == BX_OK && car->out_len != 0)
-			err = bx_drain_place(drain, car->out.ptr, car->out_len, at + prologue_len,
-					     fail);
+			err = bx_drain_place(drain, bx_car_out(car), car->out_len,
+					     at + prologue_len, fail);
 		return err;
 	}
 	if (prologue_len != 0)
 		err = bx_drain_write(drain, prologue, prologue_len, fail);
 	if (err == BX_OK && car->out_len != 0)
-		err = bx_drain_write(drain, car->out.ptr, car->out_len, fail);
+		err = bx_drain_write(drain, bx_car_out(car), car->out_len, fail);
 	return err;
 }
 
@@ -301,7 +330,7 @@ bx_order_push(struct bx_worker *worker, struct bx_car *car)
 		(void)pthread_mutex_unlock(&order->mutex);
 
 		enum bx_err err = go_on || !placed
-				      ? write_car(pipe, next, at, prologue, prologue_len, &fail)
+				      ? write_car(worker, next, at, prologue, prologue_len, &fail)
 				      : BX_OK;
 
 		if (err == BX_OK && go_on)

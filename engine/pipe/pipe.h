@@ -68,6 +68,7 @@ struct bx_intake {
 	bool claimed;
 	_Atomic uint64_t next_claim; /* relaxed: only the number matters, the turn orders */
 	uint64_t claim_start, claim_size;
+	int direct_fd; /* O_DIRECT where that pays, else -1; claimed only */
 	struct bx_turn turn;
 };
 
