@@ -416,6 +416,8 @@ unknown_option(const struct bx_cli_command *command, const char *word, size_t le
 static bool
 store(const struct bx_cli_option *o, const char *text)
 {
+	if (text == NULL && o->kind != BX_CLI_FLAG)
+		return false;
 	switch (o->kind) {
 	case BX_CLI_FLAG:
 		*(bool *)o->value = true;

@@ -335,7 +335,8 @@ assembly_fault(struct bx_framer *framer, const struct bx_cut *cut, enum bx_err e
 				       framer->options.message_max);
 	if (err == BX_ERR_NOMEM)
 		return bx_framer_fault(framer, cut, err, "no memory for a WebSocket message");
-	return bx_framer_fault(framer, cut, err, "permessage-deflate: %s", what);
+	return bx_framer_fault(framer, cut, err, "permessage-deflate: %s",
+			       what != NULL ? what : "broken stream");
 }
 
 /* Adds a payload, unmasked, to the message. */

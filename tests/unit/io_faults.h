@@ -302,7 +302,8 @@ scratch_leave(void)
 	if (scratch_back == -1)
 		return;
 	scratch_empty();
-	(void)fchdir(scratch_back);
+	if (fchdir(scratch_back) != 0)
+		abort();
 	(void)rmdir(scratch_path);
 	close(scratch_back);
 	scratch_back = -1;
