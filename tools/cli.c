@@ -416,8 +416,6 @@ unknown_option(const struct bx_cli_command *command, const char *word, size_t le
 static bool
 store(const struct bx_cli_option *o, const char *text)
 {
-	if (text == NULL && o->kind != BX_CLI_FLAG)
-		return false;
 	switch (o->kind) {
 	case BX_CLI_FLAG:
 		*(bool *)o->value = true;
@@ -493,7 +491,7 @@ long_option(const struct bx_cli_command *command, int argc, char **argv, int *i)
 		return unknown_option(command, word, len);
 	if (o->kind == BX_CLI_FLAG) {
 		if (equals == NULL)
-			return take(command, o, NULL);
+			return take(command, o, "");
 		bx_cli_error("%s: --%s takes no value", command->verb, o->name);
 		return usage_error(command);
 	}
@@ -516,7 +514,7 @@ short_options(const struct bx_cli_command *command, int argc, char **argv, int *
 			return usage_error(command);
 		}
 		if (o->kind == BX_CLI_FLAG) {
-			(void)store(o, NULL);
+			(void)store(o, "");
 			continue;
 		}
 		if (p[1] != '\0')
