@@ -32,6 +32,9 @@ skip_ascii(const uint8_t *p, const uint8_t *end)
 bool
 bx_utf8_valid(struct bx_span text)
 {
+	if (text.len == 0)
+		return true; /* its pointer may be NULL */
+
 	const uint8_t *p = text.ptr;
 	const uint8_t *end = text.ptr + text.len;
 
