@@ -320,7 +320,7 @@ verb_add(int argc, char **argv)
 	};
 	const struct bx_cli_command command = {
 		.verb = "keyring add",
-		.usage = "keyring add RING URI | keyring add RING --default",
+		.usage = "keyring add RING URI|--default [options]",
 		.about =
 		    "Adds an entry with fresh keys; makes RING if there is none. Keys are never "
 		    "taken\nfrom the command line.",
@@ -373,7 +373,7 @@ verb_rm(int argc, char **argv)
 	};
 	const struct bx_cli_command command = {
 		.verb = "keyring rm",
-		.usage = "keyring rm RING URI | keyring rm RING --default",
+		.usage = "keyring rm RING URI|--default",
 		.about = "Removes the entry for exactly URI, with its keys. Shorter entries then "
 			 "serve its URIs.",
 		.example = "boxcar keyring rm ring.json com.acme.",
@@ -620,10 +620,11 @@ part_path(char path[static PATH_MAX], const struct choices *c, int part)
 	strcpy(copy_too, c->ring);
 
 	const char *base = basename(copy);
-	const char *folder = c->output != NULL ? c->output : dirname(copy_too);
+	const bool beside = c->output == NULL && strchr(c->ring, '/') == NULL;
+	const char *folder = c->output != NULL ? c->output : beside ? "" : dirname(copy_too);
 	const char *dot = strrchr(base, '.');
 	const size_t stem = dot != NULL && dot != base ? (size_t)(dot - base) : strlen(base);
-	const char *slash = folder[0] != '\0' && folder[strlen(folder) - 1] == '/' ? "" : "/";
+	const char *slash = folder[0] == '\0' || folder[strlen(folder) - 1] == '/' ? "" : "/";
 	const int len = snprintf(path, PATH_MAX, "%s%s%.*s.%s%s", folder, slash, (int)stem, base,
 				 part_names[part], dot != NULL && dot != base ? dot : ".json");
 
@@ -671,9 +672,10 @@ write_parts(const struct choices *c, const struct bx_keyring_file *file,
 		}
 		bx_keyring_file_free(part);
 		if (lacking != 0)
-			bx_cli_warn("%s: %zu entries have no private %s key: they keep their place "
-				    "with public keys",
-				    paths[i], lacking, part_names[i]);
+			bx_cli_warn(
+			    "%s: entries without a private %s key: %zu; they keep their place "
+			    "with public keys",
+			    paths[i], part_names[i], lacking);
 		if (strings != 0 && i == 0)
 			bx_cli_warn("%zu string keys: both halves hold the same private key",
 				    strings);

@@ -216,7 +216,16 @@ read_given(struct bx_keyring_file **alone, const struct bx_keyring_addition *a,
 	bx_put_text(&w, "{\"default\":");
 	bx_put_span(&w, a->given);
 	bx_put_u8(&w, '}');
-	return adopt(alone, bytes, bx_written(&w), name, fail);
+
+	struct bx_fail own = { 0 };
+	const enum bx_err err = adopt(alone, bytes, bx_written(&w), name, &own);
+
+	if (err == BX_OK)
+		return BX_OK;
+	(void)bx_fail_set(fail, err, own.sys, BX_NOWHERE, "%s", own.msg);
+	bx_fail_hint(fail, "it holds originator_priv or originator_pub, and responder_priv or "
+			   "responder_pub; or key");
+	return err;
 }
 
 /* Writes the whole entry. `given` is NULL for fresh keys. */

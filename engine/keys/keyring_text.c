@@ -403,6 +403,8 @@ bx_keyring_text_read(struct bx_keyring_text *text, struct bx_span json, const ch
 		.text = text, .problem = problem, .context = context, .name = name, .fail = fail
 	};
 
+	if (json.len == 0)
+		json.ptr = (const uint8_t *)""; /* it may be NULL */
 	*text = (struct bx_keyring_text){ .json = json };
 	if (!find_root(&r))
 		return false;

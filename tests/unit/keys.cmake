@@ -1,4 +1,6 @@
 bx_unit_test(test_route)
 bx_unit_test(test_keyring)
+bx_unit_test(test_keyring_edit)
 bx_unit_test(test_secret_file)
 bx_unit_test(test_bech32)
+bx_fuzz_target(fuzz_keyring)
