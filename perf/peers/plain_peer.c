@@ -40,7 +40,8 @@ decode_key(const char *text, uint8_t key[32])
 	size_t len;
 
 	if (sodium_base642bin(key, 32, text, strlen(text), NULL, &len, NULL,
-			      sodium_base64_VARIANT_ORIGINAL) != 0 || len != 32)
+			      sodium_base64_VARIANT_ORIGINAL) != 0 ||
+	    len != 32)
 		die("bad key");
 }
 
@@ -52,7 +53,8 @@ load_ring(const char *path)
 
 	if (root == NULL)
 		die("bad ring");
-	json_array_foreach(json_object_get(root, "keys"), i, entry) {
+	json_array_foreach(json_object_get(root, "keys"), i, entry)
+	{
 		uint8_t secret[32], other[32], pub[32];
 		struct entry *e = &entries[entry_count++];
 
@@ -101,7 +103,8 @@ to_json(const msgpack_object *o)
 	case MSGPACK_OBJECT_STR:
 		return json_stringn(o->via.str.ptr, o->via.str.size);
 	case MSGPACK_OBJECT_BIN: {
-		size_t len = sodium_base64_ENCODED_LEN(o->via.bin.size, sodium_base64_VARIANT_ORIGINAL);
+		size_t len =
+		    sodium_base64_ENCODED_LEN(o->via.bin.size, sodium_base64_VARIANT_ORIGINAL);
 		char *text = malloc(len + 1);
 
 		text[0] = '\0';
@@ -180,12 +183,12 @@ pack_json(msgpack_packer *pk, json_t *v)
 	}
 	case JSON_ARRAY:
 		msgpack_pack_array(pk, json_array_size(v));
-		json_array_foreach(v, i, item)
-			pack_json(pk, item);
+		json_array_foreach(v, i, item) pack_json(pk, item);
 		break;
 	case JSON_OBJECT:
 		msgpack_pack_map(pk, json_object_size(v));
-		json_object_foreach(v, key, item) {
+		json_object_foreach(v, key, item)
+		{
 			pack_text(pk, key, strlen(key));
 			pack_json(pk, item);
 		}
@@ -213,7 +216,8 @@ seal(const msgpack_object *m, size_t dict, size_t slot, const char *uri, const s
 	json_t *inner = json_object();
 
 	json_object_set_new(inner, "uri", json_string(uri));
-	json_object_set_new(inner, "args", m->via.array.size > slot ? to_json(&e[slot]) : json_null());
+	json_object_set_new(inner, "args",
+			    m->via.array.size > slot ? to_json(&e[slot]) : json_null());
 	json_object_set_new(inner, "kwargs",
 			    m->via.array.size > slot + 1 ? to_json(&e[slot + 1]) : json_null());
 
@@ -246,8 +250,8 @@ seal(const msgpack_object *m, size_t dict, size_t slot, const char *uri, const s
 }
 
 static void
-open_box(const msgpack_object *m, size_t dict, size_t slot, const char *uri, const struct entry *key,
-	 msgpack_packer *pk)
+open_box(const msgpack_object *m, size_t dict, size_t slot, const char *uri,
+	 const struct entry *key, msgpack_packer *pk)
 {
 	const msgpack_object *e = m->via.array.ptr;
 	const uint8_t *box = (const uint8_t *)e[slot].via.bin.ptr;
@@ -275,7 +279,8 @@ open_box(const msgpack_object *m, size_t dict, size_t slot, const char *uri, con
 		for (uint32_t k = 0; k < e[i].via.map.size; k++) {
 			const msgpack_object_kv *kv = &e[i].via.map.ptr[k];
 
-			if (kv->key.via.str.size >= 4 && memcmp(kv->key.via.str.ptr, "enc_", 4) == 0)
+			if (kv->key.via.str.size >= 4 &&
+			    memcmp(kv->key.via.str.ptr, "enc_", 4) == 0)
 				continue;
 			msgpack_pack_object(pk, kv->key);
 			msgpack_pack_object(pk, kv->val);
@@ -381,8 +386,8 @@ main(int argc, char **argv)
 	msgpack_sbuffer_init(&buffer);
 	msgpack_unpacked_init(&unpacked);
 	while (fread(head, 1, 4, in) == 4) {
-		size_t len = (size_t)head[0] << 24 | (size_t)head[1] << 16 | (size_t)head[2] << 8 |
-			     head[3];
+		size_t len =
+		    (size_t)head[0] << 24 | (size_t)head[1] << 16 | (size_t)head[2] << 8 | head[3];
 
 		bytes += 4 + len;
 		if (head[0] == 0x7f) {

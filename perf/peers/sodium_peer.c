@@ -33,8 +33,8 @@ main(int argc, char **argv)
 	if (in == NULL || out == NULL)
 		die("open");
 	while (fread(head, 1, 4, in) == 4) {
-		size_t len = (size_t)head[0] << 24 | (size_t)head[1] << 16 | (size_t)head[2] << 8 |
-			     head[3];
+		size_t len =
+		    (size_t)head[0] << 24 | (size_t)head[1] << 16 | (size_t)head[2] << 8 | head[3];
 
 		if (head[0] == 0x7f)
 			continue;
