@@ -2,6 +2,9 @@ bx_unit_test(test_archive_roundtrip)
 bx_unit_test(test_archive_flips)
 bx_unit_test(test_archive_kat)
 bx_unit_test(test_archive_samples)
+bx_unit_test(test_archive_order)
+bx_unit_test(test_archive_head)
+bx_unit_test(test_archive_block)
 
 # The second reader, written from docs/format.md, against files that the first one made.
 find_package(Python3 COMPONENTS Interpreter QUIET)
