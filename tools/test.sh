@@ -1,109 +1,107 @@
-#!/usr/bin/env bash
-# Installs what is missing, builds, runs all default tests; the last line has the counts.
-# usage: tools/test.sh [--quick]     --quick: without sanitizers and without the real router
-set -uo pipefail
-root=$(cd "$(dirname "$0")/.." && pwd)
+#!/bin/bash
+# Build boxcar and run every test. From any directory; installs what is missing.
+# usage: tools/test.sh [--quick]
+#   --quick   the release build only: no sanitizers, no peers
+# The logs of all steps are under build/test-logs. The last line is the count; the exit code is not 0
+# when something failed.
+set -u
+root=$(cd "$(dirname "$0")/.." && pwd) || exit 1
 cd "$root" || exit 1
+
 quick=no
-[ "${1:-}" = --quick ] && quick=yes
+case ${1:-} in
+'') ;;
+--quick) quick=yes ;;
+-h | --help)
+	sed -n '2,6s/^# \{0,1\}//p' "$0"
+	exit 0
+	;;
+*)
+	echo "test.sh: unknown option: $1" >&2
+	exit 2
+	;;
+esac
 
-passed=0 failed=0 skipped=0 broken=0
+logs=$root/build/test-logs
+rm -rf "$logs"
+mkdir -p "$logs"
+python=/usr/bin/python3
+cpus=$(nproc)
+passed=0 failed=0 skipped=0
 
-say() { printf '\n== %s\n' "$*"; }
-
-# must NAME COMMAND...: a step that the tests need; its failure counts as one failed test.
-must() {
-	local name=$1
-	shift
-	say "$name"
-	mkdir -p build/log
-	if "$@" >"build/log/$name.log" 2>&1; then
-		tail -n 1 "build/log/$name.log"
+finish() {
+	if [ "$skipped" = 0 ]; then
+		echo "$passed passed, $failed failed"
 	else
-		tail -n 40 "build/log/$name.log"
-		echo "test.sh: $name failed; the whole output is in build/log/$name.log"
-		broken=$((broken + 1))
-		return 1
+		echo "$passed passed, $failed failed, $skipped skipped"
 	fi
+	[ "$failed" = 0 ]
+	exit
 }
 
-build_tree() { # PRESET [TARGET...]
-	local preset=$1
+# run NAME COMMAND...: one step with its log; a JUnit file logs/NAME.xml, where the step writes one,
+# is counted, else the step counts as one test when it fails.
+run() {
+	local name=$1 began=$SECONDS code p=0 f=0 s=0
 	shift
-	cmake --preset "$preset" && cmake --build --preset "$preset" ${1:+--target "$@"}
-}
-
-# Counts of ctest and pytest are read from their closing lines.
-count() {
-	local log=$1 line
-	if line=$(grep -E 'tests passed, [0-9]+ tests? failed out of' "$log"); then
-		local lost total gone
-		lost=$(sed -E 's/.* ([0-9]+) tests? failed out of.*/\1/' <<<"$line")
-		total=$(sed -E 's/.* out of ([0-9]+).*/\1/' <<<"$line")
-		gone=$(grep -cE '\*\*\*Skipped' "$log" || true)
-		failed=$((failed + lost)) skipped=$((skipped + gone)) passed=$((passed + total - lost - gone))
-	elif line=$(grep -E '^(=+ )?[0-9].* in [0-9.]+s' "$log" | tail -n 1); then
-		for word in passed failed error skipped; do
-			local n
-			n=$(grep -oE "[0-9]+ ${word}s?" <<<"$line" | grep -oE '[0-9]+' || echo 0)
-			case $word in
-			passed) passed=$((passed + n)) ;;
-			skipped) skipped=$((skipped + n)) ;;
-			*) failed=$((failed + n)) ;;
-			esac
-		done
-	else
-		failed=$((failed + 1))
+	printf '%-16s ' "$name"
+	"$@" >"$logs/$name.log" 2>&1 </dev/null
+	code=$?
+	if [ -s "$logs/$name.xml" ]; then
+		read -r p f s < <("$python" tests/support/tally.py "$logs/$name.xml" 2>"$logs/$name.names")
 	fi
-}
-
-# suite NAME COMMAND...: runs it, shows its end (all that failed), counts.
-suite() {
-	local name=$1 code=0
-	shift
-	say "$name"
-	"$@" >"build/log/$name.log" 2>&1 || code=$?
-	if [ $code -ne 0 ]; then
-		grep -E 'FAILED|\*\*\*|^E  |SUMMARY:' "build/log/$name.log" | head -n 60
-		echo "the whole output is in build/log/$name.log"
+	# A step that ends badly is never a success, whatever it counted.
+	[ "$code" = 0 ] || [ "$f" != 0 ] || f=1
+	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+	printf '%5d passed, %d failed, %d skipped, %d s\n' "$p" "$f" "$s" $((SECONDS - began))
+	[ ! -s "$logs/$name.names" ] || cat "$logs/$name.names"
+	if [ "$code" != 0 ] && [ ! -s "$logs/$name.names" ]; then
+		tail -n 30 "$logs/$name.log" | sed 's/^/    /'
 	fi
-	tail -n 2 "build/log/$name.log"
-	local before=$failed
-	count "build/log/$name.log"
-	if [ $code -ne 0 ] && [ "$failed" -eq "$before" ]; then failed=$((failed + 1)); fi
+	return "$code"
 }
 
-python_tests() { # PROGRAM PATIENCE PATHS-AND-OPTIONS...
-	local program=$1 patience=$2
+build() {
+	cmake --preset "$1" && cmake --build --preset "$1"
+}
+
+# suites NAME BUILD MARKER... : the tests of the program in Python.
+suites() {
+	local name=$1 build=$2
 	shift 2
-	BOXCAR=$program BOXCAR_TEST_PATIENCE=$patience \
-		ASAN_OPTIONS=exitcode=99 UBSAN_OPTIONS=exitcode=99 TSAN_OPTIONS=exitcode=99 \
-		/usr/bin/python3 -m pytest -q -p no:cacheprovider -n 2 --tb=short "$@"
+	BOXCAR=$root/build/$build/boxcar "$python" -B -m pytest -p no:cacheprovider -q -n "$cpus" --dist loadfile \
+		--junitxml "$logs/$name.xml" "$@"
 }
 
-setup_words=()
-[ $quick = no ] && setup_words=(--peers)
-must setup tools/setup.sh "${setup_words[@]}"
-if must build-release build_tree release; then
-	suite unit ctest --test-dir build/release -j2 --output-on-failure
-	paths=(tests/cli tests/captures)
-	[ $quick = no ] && paths+=(tests/interop)
-	suite program python_tests "$PWD/build/release/boxcar" 1 "${paths[@]}"
-	mkdir -p build/samples
-	BX_SAMPLES=$PWD/build/samples suite second-reader python_tests "$PWD/build/release/boxcar" 1 tests/reader
-fi
-if [ $quick = no ]; then
-	# Clang, so that both compilers see every file with -Werror.
-	if must build-asan env CC=clang CXX=clang++ cmake --preset asan && must make-asan cmake --build --preset asan; then
-		suite unit-asan ctest --test-dir build/asan -j2 --output-on-failure
-		suite program-asan python_tests "$PWD/build/asan/boxcar" 4 tests/cli tests/captures -m sanitized
-	fi
-	if must build-tsan build_tree tsan boxcar test_lane test_source; then
-		suite unit-tsan ctest --test-dir build/tsan -j1 --output-on-failure -R 'unit/(test_lane|test_source)'
-		suite program-tsan python_tests "$PWD/build/tsan/boxcar" 6 tests/cli tests/captures -m sanitized -k "same or capture or set"
-	fi
-fi
+unit() {
+	local name=$1 build=$2
+	shift 2
+	ctest --test-dir "build/$build" --output-on-failure -j "$cpus" --output-junit "$logs/$name.xml" "$@"
+}
 
-failed=$((failed + broken))
-printf '\n%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
-[ "$failed" -eq 0 ]
+run setup tools/setup.sh || finish
+run build-release build release || finish
+run unit unit unit release
+run cli suites cli release tests/cli
+run captures suites captures release tests/captures
+run demo tools/demo.sh --quick
+
+[ "$quick" = no ] || finish
+
+# The peers come from the Python package index. Without a network their tests are skipped, said so.
+tools/setup.sh --peers >"$logs/peers.log" 2>&1 ||
+	echo "the peers could not be set up (see $logs/peers.log): their tests are skipped"
+run interop suites interop release tests/interop
+
+# Under the sanitizers: all unit tests and corpora, and of the program what they may find something in.
+export ASAN_OPTIONS=exitcode=99 UBSAN_OPTIONS=exitcode=99:print_stacktrace=1 TSAN_OPTIONS=exitcode=99
+export BOXCAR_TEST_BUILD=sanitize BOXCAR_TEST_PATIENCE=6 BOXCAR_TEST_STEP=31
+if run build-asan build asan; then
+	run asan-unit unit asan-unit asan
+	run asan-cli suites asan-cli asan -m sanitized tests/cli tests/captures
+fi
+if run build-tsan build tsan; then
+	run tsan-unit unit tsan-unit tsan -R '^unit/'
+	run tsan-cli suites tsan-cli tsan tests/cli/test_same_bytes.py
+fi
+finish
