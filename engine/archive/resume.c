@@ -157,9 +157,8 @@ search(struct inspection *x, uint64_t from, bool *found, struct bx_fault *fault)
 			return status;
 		if (bx_block_header_parse(&h, front, at, NULL) != BX_STATUS_CLEAN)
 			continue;
-		if (h.type != BX_BLOCK_HEAD &&
-		    (!t->known || memcmp(h.segment_id, t->head.segment_id, 16) != 0 ||
-		     h.seq < t->blocks))
+		if (h.type != BX_BLOCK_HEAD && t->known &&
+		    (memcmp(h.segment_id, t->head.segment_id, 16) != 0 || h.seq < t->blocks))
 			continue;
 		status = good_block(x, at, &h, &good, fault);
 		if (status != BX_STATUS_CLEAN)
@@ -211,10 +210,6 @@ decide(struct inspection *x, struct bx_resume *resume, struct bx_fault *fault)
 	if (status != BX_STATUS_CLEAN)
 		return status;
 	if (!zero) {
-		if (!x->trail.known && !begins_like_one(x, fault, &status)) {
-			resume->kind = BX_RESUME_FOREIGN;
-			return status;
-		}
 		status = search(x, end, &found, fault);
 		if (status != BX_STATUS_CLEAN)
 			return status;
@@ -223,6 +218,9 @@ decide(struct inspection *x, struct bx_resume *resume, struct bx_fault *fault)
 			resume->damage_at = end;
 			resume->append_at = (size + BX_PAGE - 1) / BX_PAGE * BX_PAGE;
 			resume->torn_bytes = 0;
+		} else if (!x->trail.known && !begins_like_one(x, fault, &status)) {
+			resume->kind = BX_RESUME_FOREIGN;
+			return status;
 		}
 	}
 	if (x->trail.known) {

@@ -263,9 +263,10 @@ find_headcopy(struct bx_salvage *s, uint64_t from, struct bx_fault *why, struct 
 		status = bx_bytes_block(&s->bytes, at, &s->block, &h, NULL);
 		if (ends_it(status))
 			return stop(s, fault, status, at);
+		if (status != BX_STATUS_CLEAN)
+			continue;
 		body = (struct bx_span){ s->block.ptr + BX_HEADER_LEN, h.body_len };
-		if (status != BX_STATUS_CLEAN || bx_crc32c(0, body) != h.body_crc ||
-		    body.len < BX_HEADER_LEN ||
+		if (bx_crc32c(0, body) != h.body_crc || body.len < BX_HEADER_LEN ||
 		    bx_block_header_parse(&inner, body.ptr, at, NULL) != BX_STATUS_CLEAN ||
 		    memcmp(inner.segment_id, id.ptr, 16) != 0)
 			continue;

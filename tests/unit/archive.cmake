@@ -5,6 +5,11 @@ bx_unit_test(test_archive_samples)
 bx_unit_test(test_archive_order)
 bx_unit_test(test_archive_head)
 bx_unit_test(test_archive_block)
+bx_unit_test(test_archive_index)
+bx_unit_test(test_archive_resume)
+bx_unit_test(test_archive_parts)
+bx_unit_test(test_crc32c)
+bx_unit_test(test_identity)
 
 # The second reader, written from docs/format.md, against files that the first one made.
 find_package(Python3 COMPONENTS Interpreter QUIET)
