@@ -99,6 +99,22 @@ judge(struct bx_worker *worker, struct bx_record *r, const struct bx_key **key,
 	return VERDICT_FAIL;
 }
 
+/*
+ * A text that begins with U+0000 reads as base64 on opening: where it is none, nobody could open
+ * what is sealed here, and the message would be lost.
+ */
+static bool
+opens_again(struct bx_worker *worker, const struct bx_plan *plan, struct bx_defect *why)
+{
+	struct bx_inner inner = { 0 };
+	struct bx_span plaintext = { plan->plain, plan->plain_len };
+
+	if (bx_inner_parse(plaintext, &worker->work, &inner) == BX_INNER_OK)
+		return true;
+	*why = (struct bx_defect){ "a text that begins with U+0000 could not be opened again", 0 };
+	return false;
+}
+
 /* Writes the inner JSON (spec 2.1) into the work slab. */
 static enum bx_coded
 write_plaintext(struct bx_worker *worker, const struct bx_record *r, struct bx_plan *plan,
@@ -122,6 +138,8 @@ write_plaintext(struct bx_worker *worker, const struct bx_record *r, struct bx_p
 		return BX_CODED_FULL;
 	plan->plain = begin;
 	plan->plain_len = (size_t)(w->at - begin);
+	if ((plan->marks & BX_MARK_REENCODED) != 0 && !opens_again(worker, plan, why))
+		return w->full ? BX_CODED_FULL : BX_CODED_NOT_REPRESENTABLE;
 	return BX_CODED_OK;
 }
 

@@ -7,3 +7,6 @@ bx_unit_test(test_shape)
 
 bx_fuzz_target(fuzz_inner)
 bx_fuzz_target(fuzz_json_codec)
+
+bx_fuzz_target(fuzz_msgpack)
+bx_fuzz_target(fuzz_cbor)

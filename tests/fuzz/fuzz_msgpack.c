@@ -1,0 +1,3 @@
+/* See binary_codec_body.h. */
+#define CODEC bx_msgpack_codec
+#include "binary_codec_body.h"
