@@ -50,6 +50,7 @@ bx_car_reset(struct bx_car *car)
 	car->count = 0;
 	car->line_count = 0;
 	car->keep_writer = bx_writer_over(car->keep.ptr, car->keep.cap);
+	car->frame_scratch = car->keep_writer;
 	car->out_len = 0;
 	car->counts = (struct bx_job_counts){ 0 };
 	car->wrote_any = false;

@@ -120,10 +120,11 @@ bx_intake_open_first(struct bx_pipe *pipe, struct bx_fail *fail)
 		return err;
 	/*
 	 * One regular file: workers claim chunks by offset and read them side by side; only the
-	 * cutting is done in turn. Everything else is read by whoever holds the mutex.
+	 * cutting is done in turn. Everything else is read by whoever holds the mutex; so is
+	 * WebSocket, where one chunk may inflate to more than one car holds.
 	 */
-	in->claimed =
-	    input_count(pipe->job) == 1 && !pipe->job->follow && bx_source_is_file(in->source);
+	in->claimed = input_count(pipe->job) == 1 && !pipe->job->follow &&
+		      bx_source_is_file(in->source) && pipe->from != BX_FORMAT_WEBSOCKET;
 	if (in->claimed) {
 		in->claim_start = bx_source_start(in->source);
 		in->claim_size = bx_source_size(in->source);
@@ -240,6 +241,25 @@ name_failure(const struct bx_pipe *pipe, struct bx_car *car, uint64_t at)
 			     bx_format_name(pipe->from));
 }
 
+/* Bodies that the framer joins or inflates come first; a quarter stays for decoded text. */
+static void
+share_keep(struct bx_car *car)
+{
+	car->frame_scratch = bx_writer_over(car->keep.ptr, car->keep.cap - car->keep.cap / 4);
+}
+
+/* For the largest message that the framer may hand out. */
+static bool
+make_room(struct bx_car *car)
+{
+	if (!bx_car_grow(&car->keep, 0, (size_t)BX_MESSAGE_MAX * 2)) {
+		(void)bx_fail_set(&car->fail, BX_ERR_NOMEM, 0, BX_NOWHERE, "out of memory");
+		return false;
+	}
+	share_keep(car);
+	return true;
+}
+
 /*
  * Cuts what the car holds. `final`: no more bytes follow in this input. Leaves the rest in the
  * carry. *need: bytes wanted in all when not one frame was complete.
@@ -258,11 +278,12 @@ cut(struct bx_pipe *pipe, struct bx_car *car, bool final, size_t *need)
 	*need = 0;
 	/* Decoded text and joined frames of a large message need as much again. */
 	if (car->count == 0 && bx_car_grow(&car->keep, 0, car->len * 2))
-		car->keep_writer = bx_writer_over(car->keep.ptr, car->keep.cap);
+		share_keep(car);
+	in->backlog = false;
 	for (;;) {
 		size_t count = 0, used = 0, room = table_cap - car->count;
 		enum bx_step step =
-		    bx_framer_cut(in->framer, left, in->offset, final, &car->keep_writer, frames,
+		    bx_framer_cut(in->framer, left, in->offset, final, &car->frame_scratch, frames,
 				  room < 256 ? room : 256, &count, &used, need, &car->fail);
 
 		take_frames(pipe, car, frames, count);
@@ -276,7 +297,15 @@ cut(struct bx_pipe *pipe, struct bx_car *car, bool final, size_t *need)
 		}
 		if (step != BX_STEP_ITEM || car->count == table_cap)
 			break;
+		if (count != 0)
+			continue;
+		/* No room for the next body: the next car takes it, or this one, when empty. */
+		in->backlog = car->count != 0;
+		if (in->backlog || !make_room(car))
+			break;
 	}
+	car->keep_writer = bx_writer_over(
+	    car->frame_scratch.at, (size_t)(car->keep.ptr + car->keep.cap - car->frame_scratch.at));
 	car->len -= left.len;
 	if (!keep_carry(in, left.ptr, left.len))
 		(void)bx_fail_set(&car->fail, BX_ERR_NOMEM, 0, BX_NOWHERE, "out of memory");
@@ -381,7 +410,8 @@ read_stream(struct bx_pipe *pipe, struct bx_car *car)
 			car->len = in->carry_len;
 			in->carry_len = 0;
 		}
-		if (!fill(pipe, car, goal, need)) {
+		/* What is left from the car before may be enough for several more. */
+		if (!in->backlog && !fill(pipe, car, goal, need)) {
 			in->ended = true;
 			return;
 		}

@@ -59,8 +59,9 @@ struct bx_intake {
 	uint64_t offset; /* of the first carried byte in this file */
 	uint8_t *carry;
 	size_t carry_len, carry_cap;
-	bool at_end; /* of this input */
-	bool ended;  /* of all inputs, or a failure was handed on */
+	bool at_end;  /* of this input */
+	bool backlog; /* the carry holds messages that the car before had no room for */
+	bool ended;   /* of all inputs, or a failure was handed on */
 	uint64_t next_number;
 	uint64_t next_seq;
 	uint64_t taken_before; /* bytes of finished inputs */
