@@ -1,1 +1,2 @@
 bx_unit_test(test_lane)
+bx_unit_test(test_source)
