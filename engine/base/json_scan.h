@@ -107,20 +107,67 @@ bx_scan_special(const uint8_t *begin, const uint8_t *p, const uint8_t *end)
 }
 
 #if defined(__SSE2__)
-/* Bit i is set when p[i] is a digit; the 32 bytes at `p` are readable. */
+/* One bit for each of the 16 bytes at `p` that is no digit. */
 static inline uint32_t
-bx_scan_digit_mask(const uint8_t *p)
+bx_scan_nondigit_mask(const uint8_t *p)
 {
-	const __m128i zero = _mm_set1_epi8('0');
-	const __m128i nine = _mm_set1_epi8(9);
-	__m128i a = _mm_sub_epi8(_mm_loadu_si128((const __m128i *)(const void *)p), zero);
-	__m128i b = _mm_sub_epi8(_mm_loadu_si128((const __m128i *)(const void *)(p + 16)), zero);
-	unsigned low = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(a, nine), a));
-	unsigned high = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(b, nine), b));
+	__m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+	/* '0' to '9' become -128 to -119; all other bytes lie above that. */
+	__m128i moved = _mm_add_epi8(v, _mm_set1_epi8(128 - '0'));
 
-	return low | high << 16;
+	return (uint32_t)_mm_movemask_epi8(_mm_cmpgt_epi8(moved, _mm_set1_epi8(9 - 128)));
 }
 #endif
+
+/* Eight bytes of text as one word, the first byte lowest. */
+static inline uint64_t
+bx_scan_load8(const uint8_t *p)
+{
+	uint64_t v;
+
+	memcpy(&v, p, 8);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	v = __builtin_bswap64(v);
+#endif
+	return v;
+}
+
+static inline bool
+bx_scan_is_eight_digits(uint64_t v)
+{
+	const uint64_t sixes = 0x0606060606060606u;
+	const uint64_t high = 0xF0F0F0F0F0F0F0F0u;
+
+	/* '0' is 0x30, '9' + 6 is 0x3F. */
+	return ((v & high) | ((v + sixes) & high) >> 4) == 0x3333333333333333u;
+}
+
+/*
+ * The value of eight digits in a word of bx_scan_load8; bytes that are 0 count as "0". Neighbours
+ * become pairs, those fours, those the whole, each time in all lanes of one multiplication.
+ */
+static inline uint64_t
+bx_scan_eight_digits(uint64_t v)
+{
+	v = (v & 0x0F0F0F0F0F0F0F0Fu) * (1 + (10 << 8)) >> 8;
+	v = (v & 0x00FF00FF00FF00FFu) * (1 + (100 << 16)) >> 16;
+	return (v & 0x0000FFFF0000FFFFu) * (1 + (10000ull << 32)) >> 32;
+}
+
+/*
+ * The value of `count` digits at `p`, at least one; it must be below 2^64. At least 8 bytes are
+ * readable.
+ */
+static inline uint64_t
+bx_scan_digits_value(const uint8_t *p, unsigned count)
+{
+	unsigned head = (count - 1) % 8 + 1;
+	uint64_t v = bx_scan_eight_digits(bx_scan_load8(p) << (64 - 8 * head));
+
+	for (p += head, count -= head; count != 0; p += 8, count -= 8)
+		v = v * 100000000 + bx_scan_eight_digits(bx_scan_load8(p));
+	return v;
+}
 
 /* Value of a hexadecimal digit, or 255. */
 static inline uint8_t

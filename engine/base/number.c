@@ -53,17 +53,44 @@ digit_count(uint64_t v)
 	return guess + (v >= powers[guess]);
 }
 
-/* Exactly `count` digits, from the end; leading ones become zeros. */
+static void
+put_pair(char *out, uint32_t v)
+{
+	memcpy(out, pairs + v * 2, 2);
+}
+
+/* Eight digits; the halves do not wait for each other. */
+static void
+put_eight(char *out, uint32_t v)
+{
+	uint32_t high = v / 10000;
+	uint32_t low = v % 10000;
+
+	put_pair(out, high / 100);
+	put_pair(out + 2, high % 100);
+	put_pair(out + 4, low / 100);
+	put_pair(out + 6, low % 100);
+}
+
+/* Exactly `count` digits; leading ones become zeros. */
 static void
 put_digits(char *out, uint64_t v, unsigned count)
 {
+	while (count > 8) {
+		count -= 8;
+		put_eight(out + count, (uint32_t)(v % 100000000));
+		v /= 100000000;
+	}
+
+	uint32_t rest = (uint32_t)v;
+
 	while (count >= 2) {
 		count -= 2;
-		memcpy(out + count, pairs + v % 100 * 2, 2);
-		v /= 100;
+		put_pair(out + count, rest % 100);
+		rest /= 100;
 	}
 	if (count == 1)
-		out[0] = (char)('0' + v % 10);
+		out[0] = (char)('0' + rest % 10);
 }
 
 size_t
@@ -162,10 +189,19 @@ decimal_of_bits(uint64_t bits)
 	return shortest(c, q, fraction == 0 && biased > 1);
 }
 
+/* Of a number above 0. Halving the step finds any count of zeros below 16. */
 static struct decimal
 without_zeros(struct decimal d)
 {
-	while (d.digits % 100 == 0) {
+	while (d.digits % 100000000 == 0) {
+		d.digits /= 100000000;
+		d.exponent += 8;
+	}
+	if (d.digits % 10000 == 0) {
+		d.digits /= 10000;
+		d.exponent += 4;
+	}
+	if (d.digits % 100 == 0) {
 		d.digits /= 100;
 		d.exponent += 2;
 	}
@@ -256,12 +292,15 @@ struct parts {
 	uint64_t digits;         /* the first 19 significant digits */
 	int64_t exponent;        /* value ~ digits * 10^exponent */
 	int64_t written;         /* the exponent that stands in the text */
-	bool cut;                /* there were more digits, and not only zeros */
 	const uint8_t *mantissa; /* text from the first digit on, with its point */
 	const uint8_t *mantissa_end;
+	bool cut;   /* there were more digits, and not only zeros */
+	bool plain; /* no exponent in the text */
 };
 
-#define DIGITS_KEPT 19
+/* Below this another digit can be taken, and below that eight. */
+#define DIGITS_FULL 1000000000000000000u
+#define DIGITS_FULL_FOR_EIGHT 100000000000u
 
 /* Exponents beyond this are zero or infinity for any text that fits in memory. */
 #define EXPONENT_CLAMP ((int64_t)1 << 40)
@@ -280,34 +319,45 @@ exponent_of(const uint8_t *p, const uint8_t *end)
 	return negative ? -v : v;
 }
 
+static const uint8_t *
+take_digits(struct parts *n, const uint8_t *p, const uint8_t *end, bool after_point)
+{
+	while (end - p >= 8 && n->digits < DIGITS_FULL_FOR_EIGHT) {
+		uint64_t eight = bx_scan_load8(p);
+
+		if (!bx_scan_is_eight_digits(eight))
+			break;
+		n->digits = n->digits * 100000000 + bx_scan_eight_digits(eight);
+		n->exponent -= after_point ? 8 : 0;
+		p += 8;
+	}
+	for (; p < end && bx_scan_is_digit(*p); p++) {
+		if (n->digits < DIGITS_FULL) {
+			n->digits = n->digits * 10 + (uint64_t)(*p - '0');
+			n->exponent -= after_point;
+		} else {
+			n->cut |= *p != '0';
+			n->exponent += !after_point;
+		}
+	}
+	return p;
+}
+
 /* `p` is at the first digit, after the sign. */
 static struct parts
 take_apart(const uint8_t *p, const uint8_t *end)
 {
-	struct parts n = { .mantissa = p };
-	unsigned count = 0;
-	bool after_point = false;
+	struct parts n = { .mantissa = p, .plain = true };
 
-	for (; p < end; p++) {
-		if (*p == '.') {
-			after_point = true;
-			continue;
-		}
-		if (!bx_scan_is_digit(*p))
-			break;
-		if (count < DIGITS_KEPT) {
-			n.digits = n.digits * 10 + (uint64_t)(*p - '0');
-			count += n.digits != 0;
-			n.exponent -= after_point;
-		} else {
-			n.cut |= *p != '0';
-			n.exponent += !after_point;
-		}
-	}
+	p = take_digits(&n, p, end, false);
+	if (p < end && *p == '.')
+		p = take_digits(&n, p + 1, end, true);
 	n.mantissa_end = p;
-	if (p < end && (*p | 0x20) == 'e')
+	if (p < end && (*p | 0x20) == 'e') {
+		n.plain = false;
 		n.written = exponent_of(p + 1, end);
-	n.exponent += n.written;
+		n.exponent += n.written;
+	}
 	return n;
 }
 
@@ -480,6 +530,8 @@ double_of_bits(uint64_t bits, bool negative)
  * Two plain texts of at most 15 digits never read as the same double (DBL_DIG is 15), so no other
  * text is as short.
  */
+#define DIGITS_ALWAYS_SHORTEST 1000000000000000u
+
 bool
 bx_double_text_is_short(struct bx_span text)
 {
@@ -515,6 +567,60 @@ bx_double_text_is_short(struct bx_span text)
 	return zeros <= 3 && fraction_len - zeros <= 15;
 }
 
+/*
+ * Whether plain text (with a point, without needless zeros) is the repr of `bits`: its digits must
+ * be the shortest ones, and the size of the number one that is written plainly.
+ */
+static bool
+is_plain_repr(const struct parts *n, uint64_t bits)
+{
+	const uint8_t *end = n->mantissa_end;
+
+	if (n->exponent >= 0 || (end[-1] == '0' && end[-2] != '.'))
+		return false;
+	if (bits == 0 || n->digits == 0 || n->cut || bits == INFINITY_BITS)
+		return bits == 0 && end - n->mantissa == 3;
+
+	struct decimal text = { n->digits, (int)n->exponent };
+	int point = (int)digit_count(n->digits) + text.exponent;
+
+	if (point < -3 || point > 16)
+		return false;
+
+	if (n->digits < DIGITS_ALWAYS_SHORTEST)
+		return true;
+
+	struct decimal repr = without_zeros(decimal_of_bits(bits));
+
+	text = without_zeros(text);
+	return text.digits == repr.digits && text.exponent == repr.exponent;
+}
+
+bool
+bx_decimal_is_shortest(uint64_t digits, int exponent)
+{
+	uint64_t bits = eisel_lemire(digits, exponent);
+
+	if (bits == 0 || bits == INFINITY_BITS)
+		return false;
+
+	struct decimal d = decimal_of_bits(bits);
+
+	return d.digits == digits && d.exponent == exponent;
+}
+
+static bool
+is_repr(struct bx_span text, const struct parts *n, uint64_t bits, double v)
+{
+	if (n->plain)
+		return is_plain_repr(n, bits);
+
+	char repr[BX_DOUBLE_TEXT_MAX];
+	size_t len = bx_double_text(v, repr);
+
+	return len == text.len && memcmp(repr, text.ptr, len) == 0;
+}
+
 double
 bx_double_of_text(struct bx_span text, bool *exact)
 {
@@ -529,15 +635,10 @@ bx_double_of_text(struct bx_span text, bool *exact)
 	}
 
 	struct parts n = take_apart(p, end);
-	double v = double_of_bits(bits_of_parts(&n), negative);
+	uint64_t bits = bits_of_parts(&n);
+	double v = double_of_bits(bits, negative);
 
-	*exact = bx_double_text_is_short(text);
-	if (!*exact) {
-		char repr[BX_DOUBLE_TEXT_MAX];
-		size_t len = bx_double_text(v, repr);
-
-		*exact = len == text.len && memcmp(repr, text.ptr, len) == 0;
-	}
+	*exact = is_repr(text, &n, bits, v);
 	return v;
 }
 

@@ -15,7 +15,7 @@ struct parse {
 };
 
 static enum member
-member_of(struct bx_span raw)
+member_of(struct bx_span raw, bool escaped)
 {
 	if (raw.len == 3 && memcmp(raw.ptr, "uri", 3) == 0)
 		return URI;
@@ -23,8 +23,8 @@ member_of(struct bx_span raw)
 		return ARGS;
 	if (raw.len == 6 && memcmp(raw.ptr, "kwargs", 6) == 0)
 		return KWARGS;
-	if (raw.len < 8 || memchr(raw.ptr, '\\', raw.len) == NULL)
-		return OTHER; /* the shortest escaped spelling is "\u0075ri" */
+	if (!escaped)
+		return OTHER;
 	if (bx_json_text_is(raw, "uri"))
 		return URI;
 	if (bx_json_text_is(raw, "args"))
@@ -44,7 +44,7 @@ uri_value(struct parse *s)
 		return bx_json_walk_value(&s->k, 1);
 	if (!bx_json_walk_string(&s->k, &raw))
 		return false;
-	if (memchr(raw.ptr, '\\', raw.len) == NULL) {
+	if (!s->k.escaped) {
 		inner->uri = raw;
 		inner->uri_present = true;
 		return true;
@@ -107,7 +107,7 @@ members(struct parse *s)
 	for (;;) {
 		struct bx_span raw;
 
-		if (!bx_json_walk_key(k, &raw) || !member_value(s, member_of(raw)))
+		if (!bx_json_walk_key(k, &raw) || !member_value(s, member_of(raw, k->escaped)))
 			return false;
 		bx_json_walk_space(k);
 

@@ -171,6 +171,7 @@ string_slow(struct bx_json_walk *k, const uint8_t *text, const uint8_t *p, bool 
 		return NULL;
 	if (!marks.escaped)
 		return end + 1;
+	k->escaped = true;
 	if (!is_key && bx_json_walk_is_binary((struct bx_span){ text, (size_t)(end - text) }))
 		return binary(k, text, end) ? end + 1 : NULL;
 	if (marks.lone) {
@@ -252,36 +253,113 @@ number_slow(struct bx_json_walk *k, const uint8_t *from)
 	return p;
 }
 
+#if defined(__SSE2__)
+/* Readable bytes at a number that let its length be read off a mask: sign, 32 digits, one more. */
+#define NUMBER_WINDOW 34
+
+/*
+ * Whether a plain float of more than 15 digits (which most computed values are) is its own repr.
+ * `p` is at the first digit; whole digits, a point, fraction digits, the last of them not 0.
+ */
+static bool
+is_long_repr(const uint8_t *p, unsigned whole, unsigned fraction)
+{
+	static const uint64_t powers[17] = {
+		1,
+		10,
+		100,
+		1000,
+		10000,
+		100000,
+		1000000,
+		10000000,
+		100000000,
+		1000000000,
+		10000000000,
+		100000000000,
+		1000000000000,
+		10000000000000,
+		100000000000000,
+		1000000000000000,
+		10000000000000000,
+	};
+	uint64_t digits;
+
+	/* No repr has more than 17 digits; besides, up to 4 zeros may lead. */
+	if (*p == '0') {
+		if (fraction > 20 || memcmp(p + 2, "0000", 4) == 0)
+			return false;
+		digits = bx_scan_digits_value(p + 2, fraction);
+	} else {
+		if (whole + fraction > 17)
+			return false;
+		digits = bx_scan_digits_value(p, whole) * powers[fraction] +
+			 bx_scan_digits_value(p + whole + 1, fraction);
+	}
+	return digits >= powers[15] && bx_decimal_is_shortest(digits, -(int)fraction);
+}
+
+/* As number, for those that are longer than 16 bytes. */
+static __attribute__((noinline)) const uint8_t *
+number_long(struct bx_json_walk *k, const uint8_t *from)
+{
+	const uint8_t *p = from + (*from == '-');
+	uint32_t stops = bx_scan_nondigit_mask(p) | bx_scan_nondigit_mask(p + 16) << 16;
+	uint32_t later = stops & (stops - 1);
+	unsigned whole = stops != 0 ? (unsigned)__builtin_ctz(stops) : 32;
+	unsigned len = later != 0 ? (unsigned)__builtin_ctz(later) : 32;
+	const uint8_t *next = p + whole;
+
+	if (whole == 32 || (*p == '0' && whole > 1) || (*next | 0x20) == 'e')
+		return number_slow(k, from);
+	if (*next != '.')
+		return next;
+
+	unsigned fraction = len - whole - 1;
+
+	next = p + len;
+	if (len == 32 || fraction == 0 || next[-1] == '0' || (*next | 0x20) == 'e')
+		return number_slow(k, from);
+	if (k->w == NULL) {
+		k->long_float = true;
+		return next;
+	}
+	return is_long_repr(p, whole, fraction) ? next : number_slow(k, from);
+}
+#endif
+
 /*
  * Numbers whose length can be read off one mask of digits: integers, and floats in plain notation
- * with at most 15 digits, which are their own repr (see bx_double_text_exact). The rest, and all
- * that is wrong, goes to number_slow. The mask saves the branch for each digit, which is what
- * costs: the length of numbers is what a branch predictor can not know.
+ * of at most 14 digits, which are their own repr (see bx_double_text_is_short). The rest, and all
+ * that is wrong, goes elsewhere. The mask saves the branch at each digit, which is what costs: the
+ * length of numbers is what a branch predictor cannot know.
  */
 static inline const uint8_t *
 number(struct bx_json_walk *k, const uint8_t *from)
 {
 #if defined(__SSE2__)
-	if (k->end - from >= 34) {
+	if (k->end - from >= NUMBER_WINDOW) {
 		const uint8_t *p = from + (*from == '-');
-		uint64_t mask = bx_scan_digit_mask(p);
-		unsigned whole = (unsigned)__builtin_ctzll(~mask);
+		uint32_t stops = bx_scan_nondigit_mask(p);
+		uint32_t later = stops & (stops - 1);
+		unsigned whole = (unsigned)__builtin_ctz(stops | 0x10000);
+		unsigned len = (unsigned)__builtin_ctz(later | 0x10000);
 		const uint8_t *next = p + whole;
 
-		if (whole == 0 || whole >= 31 || (*p == '0' && whole > 1))
+		if (whole == 16)
+			return number_long(k, from);
+		if (whole == 0 || (*p == '0' && whole > 1))
 			return number_slow(k, from);
 		if (*next != '.') {
 			if ((*next | 0x20) == 'e' || (*p == '0' && p != from))
 				return number_slow(k, from);
 			return next;
 		}
-
-		unsigned fraction = (unsigned)__builtin_ctzll(~(mask >> (whole + 1)));
-
-		next += 1 + fraction;
-		/* Up to 15 digits: then the point and what follows lie inside the mask, too. */
-		if (fraction == 0 || whole + fraction > 15 || (*next | 0x20) == 'e' ||
-		    (next[-1] == '0' && fraction > 1) ||
+		if (len == 16)
+			return number_long(k, from);
+		next = p + len;
+		if (len - whole == 1 || (*next | 0x20) == 'e' ||
+		    (next[-1] == '0' && len - whole > 2) ||
 		    (*p == '0' && memcmp(p + 2, "0000", 4) == 0))
 			return number_slow(k, from);
 		return next;
@@ -385,6 +463,8 @@ bx_json_walk_key(struct bx_json_walk *k, struct bx_span *raw)
 	if (p == k->end || *p != '"')
 		return bx_json_walk_fail(k, p, "expected a member name");
 
+	k->escaped = false;
+
 	const uint8_t *after = string(k, p, true);
 
 	if (after == NULL)
@@ -404,6 +484,8 @@ bx_json_walk_string(struct bx_json_walk *k, struct bx_span *raw)
 
 	if (p == k->end || *p != '"')
 		return bx_json_walk_fail(k, p, "expected a string");
+
+	k->escaped = false;
 
 	const uint8_t *after = string(k, p, false);
 

@@ -24,6 +24,7 @@ struct bx_json_walk {
 	bool changed;        /* the canonical text is not the input's */
 	bool long_float;     /* a float was left unjudged: its text is too long to tell at a look */
 	bool lone_surrogate; /* a string holds one: nothing can be written for it */
+	bool escaped; /* the key or string last asked for by its own function holds a backslash */
 };
 
 /* Without writing, long floats are not compared with their repr; `long_float` tells. */
