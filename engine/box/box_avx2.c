@@ -217,7 +217,7 @@ xor_short(uintptr_t dst, uintptr_t src, const uint8_t *stream, uint64_t len)
 	memcpy((void *)dst, text, len);
 }
 
-static inline void
+static __attribute__((noinline)) void
 lanes_first(const struct chunk *c, uint32_t p, uint32_t count)
 {
 	for (uint32_t i = p; i < p + count; i++) {

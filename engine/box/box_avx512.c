@@ -259,7 +259,7 @@ xor_first(uintptr_t dst, uintptr_t src, const uint8_t *stream, __mmask32 mask)
 				_mm256_xor_si256(v, _mm256_load_si256((const __m256i *)stream)));
 }
 
-static inline void
+static __attribute__((noinline)) void
 lanes_first(const struct chunk *c, uint32_t p, uint32_t count)
 {
 	const uint8_t(*first)[FIRST_LEN] = c->first + p;
@@ -413,8 +413,8 @@ lanes_run(struct lanes *l, struct chunk *c, uint32_t p, uint64_t block, uint64_t
 static inline void
 set_idle(struct lanes *l, const struct chunk *c)
 {
-	l->subkey_at = CHUNK + MAX_LANES;
-	l->block0_at = CHUNK + MAX_LANES;
+	l->subkey_at = IDLE_ROW;
+	l->block0_at = IDLE_ROW;
 	for (uint32_t i = 0; i < LANES; i++) {
 		l->full.items[i] = (uint64_t)c->count << ITEM_SHIFT | 1;
 		l->tail.items[i] = (uint64_t)c->count << ITEM_SHIFT | 1;
@@ -434,9 +434,9 @@ static __attribute__((noinline)) void
 lanes_end(struct lanes *l, struct chunk *c)
 {
 	for (int step = 0; step < 10; step++) {
-		if (l->subkey_at < CHUNK)
+		if (l->subkey_at != IDLE_ROW)
 			subkeys_beside(l, step);
-		if (l->block0_at < CHUNK)
+		if (l->block0_at != IDLE_ROW)
 			block0_beside(l, step);
 		if (l->full.items[0] >> ITEM_SHIFT < c->count)
 			full_beside(&l->full, step);

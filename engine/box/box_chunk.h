@@ -27,6 +27,9 @@
 /* The widest lanes of any kernel: tables have room for as many padding messages. */
 #define MAX_LANES 16u
 
+/* Tables by row have MAX_LANES more rows from here on, for lanes that have nothing to do. */
+#define IDLE_ROW (CHUNK + MAX_LANES)
+
 /* Block 0 serves this many bytes of text. */
 #define FIRST_LEN 32u
 
@@ -47,10 +50,10 @@ static_assert(CHUNK + MAX_LANES <= 1u << (64 - ITEM_SHIFT), "a message fits into
  * p in [count, count + MAX_LANES) are padding that reads and writes `dump`.
  */
 struct chunk {
-	/* Secret, wiped after use. The last rows are what padding lanes write to. */
-	alignas(64) uint8_t subkey[CHUNK + 2 * MAX_LANES][32];       /* by slot */
-	alignas(64) uint8_t polykey[CHUNK + 2 * MAX_LANES][32];      /* in the layout of the ISA */
-	alignas(64) uint8_t first[CHUNK + 2 * MAX_LANES][FIRST_LEN]; /* keystream of block 0 */
+	/* Secret, wiped after use. */
+	alignas(64) uint8_t subkey[IDLE_ROW + MAX_LANES][32];       /* by slot */
+	alignas(64) uint8_t polykey[IDLE_ROW + MAX_LANES][32];      /* in the layout of the ISA */
+	alignas(64) uint8_t first[IDLE_ROW + MAX_LANES][FIRST_LEN]; /* keystream of block 0 */
 	alignas(64) uint64_t tag[CHUNK + MAX_LANES][2];
 	alignas(64) uint8_t dump[128];
 

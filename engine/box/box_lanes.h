@@ -18,6 +18,28 @@
  * Results of the calls from lanes_subkeys to lanes_run are there after the next lanes_end.
  */
 
+/* What a group can add to a queue, what the group before left, and one store of lanes beyond. */
+#define FULL_CAP (GROUP * RUN_MIN + 2 * MAX_LANES)
+#define TAIL_CAP (GROUP + 2 * MAX_LANES)
+
+/* Blocks that wait for company to fill all lanes. */
+struct queues {
+	uint32_t full_count;
+	uint32_t tail_count;
+	alignas(64) uint64_t full[FULL_CAP]; /* blocks of 64 bytes of text */
+	alignas(64) uint64_t tail[TAIL_CAP]; /* last blocks of 1..63 bytes */
+};
+
+/*
+ * All that a batch works on, in the frame of seal_lanes or open_lanes. Whatever else handles
+ * secrets is a function of its own, not inlined, so that wipe_stack reaches what it has spilled.
+ */
+struct work {
+	struct chunk chunk;
+	struct lanes lanes;
+	struct queues queues;
+};
+
 /* What the functions above keep on the stack at most; wiped once, at the end. */
 #define STACK_WIPE 16384u
 
@@ -37,15 +59,26 @@ wipe(void *p, size_t len)
 	__asm__ volatile("" : : "r"(p) : "memory");
 }
 
+/* The rows in use and their padding, and those where idle lanes write. */
+static inline void
+wipe_rows(uint8_t (*rows)[32], uint32_t count)
+{
+	wipe(rows, (count + LANES) * sizeof(*rows));
+	wipe(rows + IDLE_ROW, MAX_LANES * sizeof(*rows));
+}
+
 /* Only what was used: a batch of ten messages should not pay for a whole chunk. */
 static inline void
-wipe_chunk(struct chunk *c)
+wipe_work(struct work *w)
 {
-	wipe(c->subkey, (c->slot_count + LANES) * sizeof(c->subkey[0]));
-	wipe(c->polykey, (c->count + LANES) * sizeof(c->polykey[0]));
-	wipe(c->first, (c->count + LANES) * sizeof(c->first[0]));
+	struct chunk *c = &w->chunk;
+
+	wipe_rows(c->subkey, c->slot_count);
+	wipe_rows(c->polykey, c->count);
+	wipe_rows(c->first, c->count);
 	wipe(c->tag, (c->count + LANES) * sizeof(c->tag[0]));
 	wipe(c->dump, sizeof(c->dump));
+	wipe(&w->lanes, sizeof(w->lanes));
 }
 
 static inline void
@@ -59,18 +92,6 @@ make_keys(struct lanes *l, struct chunk *c)
 		lanes_block0(l, c, p);
 	lanes_end(l, c);
 }
-
-/* What a group can add to a queue, what the group before left, and one store of lanes beyond. */
-#define FULL_CAP (GROUP * RUN_MIN + 2 * MAX_LANES)
-#define TAIL_CAP (GROUP + 2 * MAX_LANES)
-
-/* Blocks that wait for company to fill all lanes. */
-struct queues {
-	uint32_t full_count;
-	uint32_t tail_count;
-	alignas(64) uint64_t full[FULL_CAP]; /* blocks of 64 bytes of text */
-	alignas(64) uint64_t tail[TAIL_CAP]; /* last blocks of 1..63 bytes */
-};
 
 /* Long messages run by themselves; what is left of them, and all others, waits in the queues. */
 static inline void
@@ -141,37 +162,37 @@ flush(struct queues *q, struct lanes *l, struct chunk *c)
 
 /* Text beyond the first 32 bytes. With `items`, only of those that are ok. */
 static inline void
-encipher(struct lanes *l, struct chunk *c, const struct bx_box_item *items)
+encipher(struct work *w, const struct bx_box_item *items)
 {
-	struct queues q;
+	struct chunk *c = &w->chunk;
+	struct queues *q = &w->queues;
 
-	q.full_count = 0;
-	q.tail_count = 0;
+	q->full_count = 0;
+	q->tail_count = 0;
 	for (uint32_t p = 0; p < c->count;) {
 		uint32_t end = c->count - p < GROUP ? c->count : p + GROUP;
 
 		for (; p < end; p++) {
 			if (items == NULL || items[c->item[p]].ok)
-				queue_message(&q, l, c, p);
+				queue_message(q, &w->lanes, c, p);
 		}
-		drain(&q, l, c);
+		drain(q, &w->lanes, c);
 	}
-	flush(&q, l, c);
+	flush(q, &w->lanes, c);
 }
 
-static void
-seal_chunk(struct chunk *c)
+static inline void
+seal_chunk(struct work *w)
 {
-	struct lanes l;
+	struct chunk *c = &w->chunk;
 
-	make_keys(&l, c);
+	make_keys(&w->lanes, c);
 	lanes_first(c, 0, c->count);
-	encipher(&l, c, NULL);
+	encipher(w, NULL);
 	lanes_tags(c, c->dst);
 	/* The tag lies before the text in a box. */
 	for (uint32_t p = 0; p < c->count; p++)
 		memcpy((uint8_t *)c->dst[p] - BX_BOX_TAG_LEN, c->tag[p], BX_BOX_TAG_LEN);
-	wipe(&l, sizeof(l));
 }
 
 /* Constant time: true when the tags are equal. */
@@ -183,28 +204,37 @@ tag_matches(const uint64_t tag[static 2], const uint8_t *expected)
 	return ((differ | (0 - differ)) >> 63) == 0;
 }
 
-static void
-open_chunk(struct chunk *c, struct bx_box_item *items)
+/* Sets every item's verdict; returns how many are good. */
+static __attribute__((noinline)) uint32_t
+check_tags(const struct chunk *c, struct bx_box_item *items)
 {
-	struct lanes l;
 	uint32_t good = 0;
 
-	make_keys(&l, c);
-	lanes_tags(c, c->src);
 	for (uint32_t p = 0; p < c->count; p++) {
 		const uint8_t *tag = (const uint8_t *)c->src[p] - BX_BOX_TAG_LEN;
 
 		items[c->item[p]].ok = tag_matches(c->tag[p], tag);
 		good += items[c->item[p]].ok;
 	}
+	return good;
+}
+
+static inline void
+open_chunk(struct work *w, struct bx_box_item *items)
+{
+	struct chunk *c = &w->chunk;
+	uint32_t good;
+
+	make_keys(&w->lanes, c);
+	lanes_tags(c, c->src);
+	good = check_tags(c, items);
 	if (good == c->count)
 		lanes_first(c, 0, c->count);
 	for (uint32_t p = 0; p < c->count && good != c->count; p++) {
 		if (items[c->item[p]].ok)
 			lanes_first(c, p, 1);
 	}
-	encipher(&l, c, items);
-	wipe(&l, sizeof(l));
+	encipher(w, items);
 }
 
 /* How many messages make the next chunk. */
@@ -226,16 +256,16 @@ chunk_size(const struct bx_box_item *items, size_t count)
 static void
 seal_lanes(struct bx_box_item *items, size_t count)
 {
-	struct chunk c;
+	struct work w;
 
 	while (count != 0) {
 		uint32_t part = chunk_size(items, count);
 
-		plan_chunk(&c, items, part);
+		plan_chunk(&w.chunk, items, part);
 		for (uint32_t p = 0; p < part; p++)
-			c.dst[p] += BX_BOX_TAG_LEN;
-		seal_chunk(&c);
-		wipe_chunk(&c);
+			w.chunk.dst[p] += BX_BOX_TAG_LEN;
+		seal_chunk(&w);
+		wipe_work(&w);
 		items += part;
 		count -= part;
 	}
@@ -246,16 +276,16 @@ seal_lanes(struct bx_box_item *items, size_t count)
 static void
 open_lanes(struct bx_box_item *items, size_t count)
 {
-	struct chunk c;
+	struct work w;
 
 	while (count != 0) {
 		uint32_t part = chunk_size(items, count);
 
-		plan_chunk(&c, items, part);
+		plan_chunk(&w.chunk, items, part);
 		for (uint32_t p = 0; p < part; p++)
-			c.src[p] += BX_BOX_TAG_LEN;
-		open_chunk(&c, items);
-		wipe_chunk(&c);
+			w.chunk.src[p] += BX_BOX_TAG_LEN;
+		open_chunk(&w, items);
+		wipe_work(&w);
 		items += part;
 		count -= part;
 	}
