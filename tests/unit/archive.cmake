@@ -10,6 +10,10 @@ bx_unit_test(test_archive_resume)
 bx_unit_test(test_archive_parts)
 bx_unit_test(test_crc32c)
 bx_unit_test(test_identity)
+bx_fuzz_target(fuzz_header)
+bx_fuzz_target(fuzz_block)
+bx_fuzz_target(fuzz_index)
+bx_fuzz_target(fuzz_file)
 
 # The second reader, written from docs/format.md, against files that the first one made.
 find_package(Python3 COMPONENTS Interpreter QUIET)
