@@ -25,6 +25,8 @@ struct bx_source {
 	bool raw_ended;
 	bool ended;
 	bool head_filled;
+	bool is_cold;    /* at open, before our own reads warm it */
+	bool sequential; /* the kernel has been told so */
 	bool direct_known;
 	int direct_fd;
 	int stop_fd;
@@ -74,6 +76,18 @@ open_fd(struct bx_source *source, const char *path, struct bx_fail *fail)
 	if (S_ISDIR(source->at_open.st_mode))
 		return bx_fail_set(fail, BX_ERR_SYS, EISDIR, BX_NOWHERE, "open %s", source->name);
 	return BX_OK;
+}
+
+/*
+ * Until it is clear how a cold file will be read, the kernel shall not read ahead (megabytes of it,
+ * on some machines): what O_DIRECT reads anyway would be read twice.
+ */
+static void
+advise(struct bx_source *source, bool sequential)
+{
+	source->sequential = sequential;
+	(void)posix_fadvise(source->fd, 0, 0,
+			    sequential ? POSIX_FADV_SEQUENTIAL : POSIX_FADV_RANDOM);
 }
 
 /* Up to `cap` bytes as stored, from the kernel; *len 0 at the end. */
@@ -207,7 +221,13 @@ look_at_file(struct bx_source *source, struct bx_fail *fail)
 	source->start = (uint64_t)at;
 	source->pos = (uint64_t)at;
 	source->is_regular = true;
-	if (source->at_open.st_size > 0)
+
+	uint64_t size = (uint64_t)source->at_open.st_size;
+
+	source->is_cold = size >= source->start + DIRECT_MIN && !bx_cache_is_memory(source->fd) &&
+			  bx_cache_is_cold(source->fd, source->start, size);
+	advise(source, !source->is_cold);
+	if (size > 0)
 		return BX_OK;
 
 	uint8_t byte;
@@ -271,7 +291,6 @@ bx_source_open(struct bx_source **source, const struct bx_source_options *option
 		err = look_at_file(s, fail);
 		if (err != BX_OK)
 			goto undo;
-		(void)posix_fadvise(s->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
 	}
 	if (S_ISFIFO(s->at_open.st_mode))
 		(void)fcntl(s->fd, F_SETPIPE_SZ, PIPE_SIZE); /* refused: merely slower */
@@ -292,6 +311,8 @@ bx_source_close(struct bx_source *source)
 		return;
 	if (source->direct_fd != -1)
 		(void)close(source->direct_fd);
+	if (!source->owns_fd && source->is_cold)
+		(void)posix_fadvise(source->fd, 0, 0, POSIX_FADV_NORMAL);
 	if (source->owns_fd && source->fd != -1)
 		(void)close(source->fd);
 	bx_zst_in_free(source->zst);
@@ -326,14 +347,10 @@ bx_source_direct_fd(struct bx_source *source)
 		return source->direct_fd;
 	source->direct_known = true;
 
-	uint64_t size = (uint64_t)source->at_open.st_size;
-
-	if (!source->is_file || source->start % BX_IO_ALIGN != 0 ||
-	    size < source->start + DIRECT_MIN)
-		return -1;
-	if (!bx_cache_is_cold(source->fd, source->start, size))
-		return -1;
-	source->direct_fd = bx_cache_open_direct(source->calls, source->fd, O_RDONLY);
+	if (source->is_file && source->is_cold && source->start % BX_IO_ALIGN == 0)
+		source->direct_fd = bx_cache_open_direct(source->calls, source->fd, O_RDONLY);
+	if (source->direct_fd == -1 && source->is_file)
+		advise(source, true);
 	return source->direct_fd;
 }
 
@@ -418,6 +435,8 @@ bx_source_read(struct bx_source *source, uint8_t *buf, size_t cap, size_t *len,
 		source->head_at += *len;
 		return BX_OK;
 	}
+	if (source->is_regular && !source->sequential)
+		advise(source, true);
 	return read_layer(source, buf, cap, len, fail);
 }
 
