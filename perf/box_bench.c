@@ -22,7 +22,7 @@
 
 #define BATCH 512u
 #define KEYS_MAX 512u
-#define BYTES_MAX ((size_t)2 << 20) /* text of a batch: about what L2 holds */
+#define BYTES_MAX ((size_t)512 << 10) /* text of a batch: with its boxes it fits into L2 */
 #define ROUNDS_MAX 1001u
 #define KERNELS_MAX 4u
 #define LOG_NORMAL 0u /* as a size: log-normal, median 200 bytes, sigma 1 */

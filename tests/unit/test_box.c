@@ -187,7 +187,7 @@ read_field(FILE *f, char name[16], uint8_t *bytes, size_t *len)
 	cr_assert_not_null(hex, "%s", line);
 	*hex = '\0';
 	hex += 2;
-	(void)snprintf(name, 16, "%s", line);
+	(void)snprintf(name, 16, "%.15s", line);
 	if (strcmp(name, "expect") == 0) {
 		*len = strlen(hex);
 		memcpy(bytes, hex, *len + 1);
