@@ -10,6 +10,7 @@
 #include "archive/planes.h"
 #include "archive/uleb.h"
 #include "archive/zstd_frame.h"
+#include "base/hash.h"
 
 /* What is kept of a record until the block is sealed. Columns are arrays of `cap` elements. */
 struct columns {
@@ -34,6 +35,15 @@ struct buffer {
 	size_t cap;
 };
 
+/* A channel numbered before, found by a few of its bits: most records come by one of a few. */
+struct seen {
+	struct bx_archive_channel channel; /* its realm is not looked at */
+	uint32_t realm;
+	uint32_t number; /* BX_INTERN_NONE: nothing here */
+};
+
+enum { SEEN_COUNT = 64 };
+
 struct bx_block_builder {
 	struct bx_block_builder_options options;
 	ZSTD_CCtx *cctx;
@@ -50,9 +60,7 @@ struct bx_block_builder {
 	struct rows channel_rows, topic_rows, type_rows;
 	uint16_t *type_at;  /* for each code its row, plus 1 */
 	uint32_t table_len; /* bytes of the three tables in M */
-	/* The last channel seen, as given and as numbered: most records follow one like them. */
-	struct bx_archive_channel last_channel;
-	uint32_t last_channel_no;
+	struct seen seen[SEEN_COUNT];
 
 	struct buffer m, b;
 	uint32_t *topic_at; /* where the next body of each topic goes */
@@ -212,7 +220,8 @@ bx_block_builder_begin(struct bx_block_builder *b)
 	b->ts_last = 0;
 	memset(b->largest, 0, sizeof(b->largest));
 	b->row_width = 0;
-	b->last_channel_no = BX_INTERN_NONE;
+	for (unsigned i = 0; i < SEEN_COUNT; i++)
+		b->seen[i].number = BX_INTERN_NONE;
 }
 
 uint32_t
@@ -229,12 +238,22 @@ bx_block_builder_raw(const struct bx_block_builder *b)
 
 /* --- adding ---------------------------------------------------------------------------------- */
 
-static bool
-same_channel(const struct bx_archive_channel *a, const struct bx_archive_channel *b)
+static struct seen *
+seen_slot(struct bx_block_builder *b, const struct bx_archive_channel *c)
 {
-	return a->session == b->session && a->conn == b->conn && a->realm.ptr == b->realm.ptr &&
-	       a->realm.len == b->realm.len && a->dir == b->dir && a->ser == b->ser &&
-	       a->transport == b->transport && a->flags == b->flags;
+	uint64_t bits = c->session ^ c->conn * 4 ^ c->dir;
+
+	return &b->seen[bx_hash_mix(bits, 0xe7037ed1a0b428dbull) % SEEN_COUNT];
+}
+
+static bool
+was_seen(const struct bx_block_builder *b, const struct seen *s, const struct bx_archive_channel *c)
+{
+	const struct bx_archive_channel *d = &s->channel;
+
+	return s->number != BX_INTERN_NONE && c->session == d->session && c->conn == d->conn &&
+	       c->dir == d->dir && c->ser == d->ser && c->transport == d->transport &&
+	       c->flags == d->flags && bx_span_equal(c->realm, bx_intern_at(&b->realms, s->realm));
 }
 
 /* Numbers a string and makes its row when it is new. */
@@ -274,20 +293,18 @@ number_realm(struct bx_block_builder *b, struct bx_span realm, uint32_t *number)
 static uint32_t
 number_channel(struct bx_block_builder *b, const struct bx_archive_channel *channel)
 {
+	struct seen *seen = seen_slot(b, channel);
 	uint8_t stored[BX_CHANNEL_LEN];
-	uint32_t realm;
+	uint32_t realm, number;
 
-	if (b->last_channel_no != BX_INTERN_NONE && same_channel(channel, &b->last_channel))
-		return b->last_channel_no;
+	if (was_seen(b, seen, channel))
+		return seen->number;
 	if (!number_realm(b, channel->realm, &realm))
 		return BX_INTERN_NONE;
 	bx_record_channel_store(channel, realm, stored);
-
-	uint32_t number = number_of(b, &b->channels, &b->channel_rows,
-				    (struct bx_span){ stored, sizeof(stored) }, sizeof(stored));
-
-	b->last_channel = *channel;
-	b->last_channel_no = number;
+	number = number_of(b, &b->channels, &b->channel_rows,
+			   (struct bx_span){ stored, sizeof(stored) }, sizeof(stored));
+	*seen = (struct seen){ *channel, realm, number };
 	return number;
 }
 
