@@ -9,10 +9,12 @@ for case in ET.parse(sys.argv[1]).getroot().iter("testcase"):
     if case.find("failure") is not None or case.find("error") is not None:
         failed += 1
         print("    failed: " + name, file=sys.stderr)
-    elif case.find("skipped") is not None or case.get("status") in ("notrun", "disabled"):
-        skipped += 1
-        why = case.find("skipped")
-        print("    skipped: %s: %s" % (name, why.get("message") if why is not None else ""), file=sys.stderr)
+    elif case.find("skipped") is not None:
+        why = case.find("skipped").get("message") or ""
+        # CTest also calls skipped what it could not even start: that is no test that chose not to run.
+        missing = why.startswith(("Unable to find executable", "Fixture dependency failed"))
+        failed, skipped = failed + missing, skipped + (not missing)
+        print("    %s: %s: %s" % ("failed" if missing else "skipped", name, why), file=sys.stderr)
     else:
         passed += 1
 print(passed, failed, skipped)
