@@ -3,42 +3,27 @@
 
 #define HEAD_LEN 4u
 
-/* 0x01 in every byte of a word. */
-#define ONES UINT64_C(0x0101010101010101)
-
-/* The high bit of every byte of `word` that is 0; bits above the lowest such may be wrong. */
-static uint64_t
-zero_bytes(uint64_t word)
+static size_t
+find_byte(struct bx_span text, size_t from, uint8_t byte)
 {
-	return (word - ONES) & ~word & (ONES << 7);
-}
+	const uint8_t *at = from < text.len ? memchr(text.ptr + from, byte, text.len - from) : NULL;
 
-static bool
-is_separator(uint8_t byte)
-{
-	return byte == BX_SEPARATOR_AUTOBAHN || byte == BX_SEPARATOR_RFC;
+	return at != NULL ? (size_t)(at - text.ptr) : text.len;
 }
 
 /*
  * Offset of the first separator of either kind at or after `from`, or text.len. Neither byte may
- * stand raw in JSON text, so no string has to be understood. Eight bytes at a time (little-endian).
+ * stand raw in JSON text, so no string has to be understood. `likely` is looked for first, the
+ * other one only before it: two passes of memchr are quicker than one loop for both.
  */
 static size_t
-find_separator(struct bx_span text, size_t from)
+find_separator(struct bx_span text, size_t from, uint8_t likely)
 {
-	size_t i = from;
+	bool rfc = likely == BX_SEPARATOR_RFC;
+	size_t end = find_byte(text, from, rfc ? BX_SEPARATOR_RFC : BX_SEPARATOR_AUTOBAHN);
 
-	for (; text.len - i >= 8; i += 8) {
-		uint64_t word = bx_load_le64(text.ptr + i);
-		uint64_t hit = zero_bytes(word ^ (ONES * BX_SEPARATOR_AUTOBAHN)) |
-			       zero_bytes(word ^ (ONES * BX_SEPARATOR_RFC));
-
-		if (hit != 0)
-			return i + (size_t)__builtin_ctzll(hit) / 8;
-	}
-	while (i < text.len && !is_separator(text.ptr[i]))
-		i++;
-	return i;
+	return find_byte((struct bx_span){ text.ptr, end }, from,
+			 rfc ? BX_SEPARATOR_AUTOBAHN : BX_SEPARATOR_RFC);
 }
 
 /* Text after the last separator is no message: the separator ends one (spec 4, "Batched"). */
@@ -62,7 +47,7 @@ bx_batched_text_cut(struct bx_framer *framer, struct bx_cut *cut)
 	while (cut->count < cut->cap) {
 		struct bx_cursor c = bx_cut_rest(cut);
 		struct bx_span rest = bx_take(&c, bx_left(&c));
-		size_t len = find_separator(rest, framer->scanned);
+		size_t len = find_separator(rest, framer->scanned, framer->separator);
 
 		if (len == rest.len) {
 			enum bx_step step = cut_open_end(framer, cut, rest);
@@ -125,7 +110,7 @@ next_text(struct bx_cursor *c, struct bx_span *body, uint8_t *separator, const c
 	for (;;) {
 		struct bx_cursor start = *c;
 		struct bx_span rest = bx_take(&start, bx_left(&start));
-		size_t len = find_separator(rest, 0);
+		size_t len = find_separator(rest, 0, *separator);
 
 		if (len == rest.len) {
 			*what = "a batch of JSON messages does not end with a separator";
