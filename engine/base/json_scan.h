@@ -117,6 +117,20 @@ bx_scan_nondigit_mask(const uint8_t *p)
 
 	return (uint32_t)_mm_movemask_epi8(_mm_cmpgt_epi8(moved, _mm_set1_epi8(9 - 128)));
 }
+
+/*
+ * As above, where fewer than 16 bytes may be left: `end` counts as a stop, and what is beyond is
+ * not told. At least 16 bytes before `end` are readable.
+ */
+static inline uint32_t
+bx_scan_nondigit_mask_before(const uint8_t *p, const uint8_t *end)
+{
+	size_t left = (size_t)(end - p);
+
+	if (left >= 16)
+		return bx_scan_nondigit_mask(p);
+	return bx_scan_nondigit_mask(end - 16) >> (16 - left) | 1u << left;
+}
 #endif
 
 /* Eight bytes of text as one word, the first byte lowest. */

@@ -110,11 +110,10 @@ put_envelope(const struct bx_message *m, uint32_t end, const char *append, struc
 static void
 seal_head(const struct bx_message *m, size_t box_len, struct bx_writer *w)
 {
-	const char *keys = "\"enc_algo\":\"cryptobox\",\"enc_serializer\":\"json\"";
 	bool none = m->payload == BX_PAYLOAD_NONE;
 
 	(void)box_len;
-	put_envelope(m, none ? envelope_end(m) : m->rest.off, keys, w);
+	put_envelope(m, none ? envelope_end(m) : m->rest.off, BX_JSON_ENC_PAIR, w);
 	if (none)
 		bx_put_u8(w, ',');
 	bx_put(w, BINARY_HEAD, BINARY_HEAD_LEN);

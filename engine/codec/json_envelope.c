@@ -6,6 +6,10 @@
 #include "codec/json_walk.h"
 #include "codec/shape.h"
 
+/* The members that make a message ours, as seal_head writes them. */
+#define ENC_PAIR BX_JSON_ENC_PAIR
+#define ENC_PAIR_LEN (sizeof(ENC_PAIR) - 1)
+
 struct scan {
 	struct bx_json_walk k;
 	struct bx_message *m;
@@ -194,6 +198,41 @@ subject_value(struct scan *s)
 	return bx_json_walk_value(&s->k, 2);
 }
 
+/* Takes both of our enc_* members at once where they stand as sealing writes them. */
+static bool
+take_enc_pair(struct scan *s)
+{
+	struct bx_json_walk *k = &s->k;
+
+	if ((size_t)(k->end - k->at) < ENC_PAIR_LEN || memcmp(k->at, ENC_PAIR, ENC_PAIR_LEN) != 0)
+		return false;
+	k->at += ENC_PAIR_LEN;
+	s->m->enc_algo = BX_ENC_OURS;
+	s->m->enc_serializer = BX_ENC_OURS;
+	s->m->flags |= BX_MSG_ENC_KEYS;
+	return true;
+}
+
+static bool
+take_member(struct scan *s)
+{
+	struct bx_json_walk *k = &s->k;
+	struct bx_span raw;
+
+	if (take_enc_pair(s))
+		return true;
+	if (!bx_json_walk_key(k, &raw))
+		return false;
+
+	enum bx_dict_key key = key_of(s->m->type, raw, k->escaped);
+
+	if (key == BX_DICT_OTHER)
+		return bx_json_walk_value(k, 2);
+	if (key == BX_DICT_SUBSCRIPTION || key == BX_DICT_REGISTRATION)
+		return subject_value(s);
+	return known_value(s, key);
+}
+
 static bool
 take_dict(struct scan *s)
 {
@@ -205,21 +244,7 @@ take_dict(struct scan *s)
 	k->at++;
 	bx_json_walk_space(k);
 	while (bx_json_walk_peek(k) != '}') {
-		struct bx_span raw;
-
-		if (!bx_json_walk_key(k, &raw))
-			return false;
-
-		enum bx_dict_key key = key_of(s->m->type, raw, k->escaped);
-		bool ok;
-
-		if (key == BX_DICT_OTHER)
-			ok = bx_json_walk_value(k, 2);
-		else if (key == BX_DICT_SUBSCRIPTION || key == BX_DICT_REGISTRATION)
-			ok = subject_value(s);
-		else
-			ok = known_value(s, key);
-		if (!ok)
+		if (!take_member(s))
 			return false;
 		bx_json_walk_space(k);
 		if (bx_json_walk_peek(k) == '}')
@@ -573,22 +598,42 @@ put_members(const struct bx_message *m, bool *kept, struct bx_writer *w)
 	return after;
 }
 
+/*
+ * The usual sealed dict: the pair is its end, and nothing before it can be one of the three keys,
+ * escaped or not. Gives what stays before the "}", comma included.
+ */
+static bool
+ends_with_pair(struct bx_span dict, struct bx_span *before)
+{
+	if (dict.len < ENC_PAIR_LEN + 2 ||
+	    memcmp(dict.ptr + dict.len - 1 - ENC_PAIR_LEN, ENC_PAIR, ENC_PAIR_LEN) != 0)
+		return false;
+	*before = (struct bx_span){ dict.ptr, dict.len - 1 - ENC_PAIR_LEN };
+	return before->len == 1 || (before->ptr[before->len - 1] == ',' &&
+				    memchr(before->ptr, '\\', before->len) == NULL &&
+				    memmem(before->ptr, before->len, "\"enc_", 5) == NULL);
+}
+
 void
 bx_json_envelope_put_dict(const struct bx_message *m, const char *append, struct bx_writer *w)
 {
 	struct bx_span dict = bx_message_piece(m, m->dict);
 	const uint8_t *end = dict.ptr + dict.len;
-	const uint8_t *after;
+	const uint8_t *after = end - 1;
+	struct bx_span before;
 	bool kept;
 
-	if ((m->flags & BX_MSG_ENC_KEYS) != 0) {
-		after = put_members(m, &kept, w);
-	} else {
-		after = before_space(dict.ptr, end - 1);
-		kept = after[-1] != '{';
-		if (!kept)
-			after = end - 1;
+	if ((m->flags & BX_MSG_ENC_KEYS) == 0) {
+		const uint8_t *last = before_space(dict.ptr, after);
+
+		kept = last[-1] != '{';
+		after = kept ? last : after;
 		bx_put(w, dict.ptr, (size_t)(after - dict.ptr));
+	} else if (ends_with_pair(dict, &before)) {
+		kept = before.len > 1;
+		bx_put(w, before.ptr, before.len - kept);
+	} else {
+		after = put_members(m, &kept, w);
 	}
 	if (*append != '\0') {
 		if (kept)

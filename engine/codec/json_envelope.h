@@ -4,6 +4,9 @@
 
 #include "codec/codec.h"
 
+/* The members that sealing adds to the dict. */
+#define BX_JSON_ENC_PAIR "\"enc_algo\":\"cryptobox\",\"enc_serializer\":\"json\""
+
 /* bx_codec.scan and bx_codec.check_rest for JSON. */
 bool bx_json_envelope_scan(struct bx_message *m, struct bx_writer *scratch, struct bx_defect *why);
 bool bx_json_envelope_check_rest(const struct bx_message *m, struct bx_defect *why);

@@ -254,7 +254,7 @@ number_slow(struct bx_json_walk *k, const uint8_t *from)
 }
 
 #if defined(__SSE2__)
-/* Readable bytes at a number that let its length be read off a mask: sign, 32 digits, one more. */
+/* Readable bytes that number_long wants: a sign, 32 of the number, one more. */
 #define NUMBER_WINDOW 34
 
 /*
@@ -303,6 +303,9 @@ is_long_repr(const uint8_t *p, unsigned whole, unsigned fraction)
 static __attribute__((noinline)) const uint8_t *
 number_long(struct bx_json_walk *k, const uint8_t *from)
 {
+	if (k->end - from < NUMBER_WINDOW)
+		return number_slow(k, from);
+
 	const uint8_t *p = from + (*from == '-');
 	uint32_t stops = bx_scan_nondigit_mask(p) | bx_scan_nondigit_mask(p + 16) << 16;
 	uint32_t later = stops & (stops - 1);
@@ -338,29 +341,28 @@ static inline const uint8_t *
 number(struct bx_json_walk *k, const uint8_t *from)
 {
 #if defined(__SSE2__)
-	if (k->end - from >= NUMBER_WINDOW) {
+	const uint8_t *end = k->end;
+
+	if (end - k->begin >= 17) {
 		const uint8_t *p = from + (*from == '-');
-		uint32_t stops = bx_scan_nondigit_mask(p);
-		uint32_t later = stops & (stops - 1);
+		uint32_t stops = bx_scan_nondigit_mask_before(p, end);
 		unsigned whole = (unsigned)__builtin_ctz(stops | 0x10000);
-		unsigned len = (unsigned)__builtin_ctz(later | 0x10000);
+		unsigned len = (unsigned)__builtin_ctz((stops & (stops - 1)) | 0x10000);
 		const uint8_t *next = p + whole;
+		uint8_t c = next < end ? *next : 0;
 
 		if (whole == 16)
 			return number_long(k, from);
-		if (whole == 0 || (*p == '0' && whole > 1))
+		if (whole == 0 || (*p == '0' && whole > 1) || (c | 0x20) == 'e')
 			return number_slow(k, from);
-		if (*next != '.') {
-			if ((*next | 0x20) == 'e' || (*p == '0' && p != from))
-				return number_slow(k, from);
-			return next;
-		}
+		if (c != '.')
+			return *p == '0' && p != from ? number_slow(k, from) : next;
 		if (len == 16)
 			return number_long(k, from);
 		next = p + len;
-		if (len - whole == 1 || (*next | 0x20) == 'e' ||
-		    (next[-1] == '0' && len - whole > 2) ||
-		    (*p == '0' && memcmp(p + 2, "0000", 4) == 0))
+		c = next < end ? *next : 0;
+		if (len - whole == 1 || (c | 0x20) == 'e' || (next[-1] == '0' && len - whole > 2) ||
+		    (*p == '0' && len > 6 && memcmp(p + 2, "0000", 4) == 0))
 			return number_slow(k, from);
 		return next;
 	}
@@ -410,8 +412,8 @@ key(struct bx_json_walk *k, const uint8_t *p)
 	return space(k, p + 1);
 }
 
-bool
-bx_json_walk_value(struct bx_json_walk *k, uint32_t depth)
+static bool
+container(struct bx_json_walk *k, uint32_t depth)
 {
 	const uint8_t *const end = k->end;
 	const uint8_t *p = k->at;
@@ -453,6 +455,20 @@ bx_json_walk_value(struct bx_json_walk *k, uint32_t depth)
 		if (closing[depth] == '}' && (p = key(k, p)) == NULL)
 			return false;
 	}
+}
+
+bool
+bx_json_walk_value(struct bx_json_walk *k, uint32_t depth)
+{
+	const uint8_t *p = k->at;
+
+	if (p < k->end && (*p == '{' || *p == '['))
+		return container(k, depth);
+	p = scalar(k, p);
+	if (p == NULL)
+		return false;
+	k->at = p;
+	return true;
 }
 
 bool
