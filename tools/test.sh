@@ -75,7 +75,7 @@ build() {
 suites() {
 	local name=$1 build=$2
 	shift 2
-	BOXCAR=$root/build/$build/boxcar "$python" -B -m pytest -p no:cacheprovider -q -n "$cpus" --dist loadfile \
+	BOXCAR=$root/build/$build/boxcar "$python" -B -m pytest -p no:cacheprovider -q -n "$cpus" \
 		--junitxml "$logs/$name.xml" "$@"
 }
 
