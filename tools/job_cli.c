@@ -1,8 +1,6 @@
 #include "job_cli.h"
 
 #include <errno.h>
-#include <jansson.h>
-#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -385,8 +385,8 @@ begin_resumable(struct bx_pipe *pipe, struct bx_drain_options *options, struct b
 	enum bx_err err = bx_source_peek(pipe->intake.source, &head, &whole, fail);
 
 	if (err == BX_OK)
-		err = bx_resume_begin(&order->resume, job, bx_source_fd(pipe->intake.source), head,
-				      fail);
+		err = bx_rekey_state_begin(&order->resume, job, bx_source_fd(pipe->intake.source),
+					   head, fail);
 	if (err != BX_OK)
 		return err;
 	/* Killed before the first checkpoint: nothing is lost by beginning again. */
@@ -396,7 +396,7 @@ begin_resumable(struct bx_pipe *pipe, struct bx_drain_options *options, struct b
 	}
 	/* The state before the part: a part is never without the state that tells whose it is. */
 	if (err == BX_OK && !order->resume.resumed)
-		err = bx_resume_save(&order->resume, fail);
+		err = bx_rekey_state_save(&order->resume, fail);
 	if (err != BX_OK)
 		return err;
 	order->checkpoints = true;
@@ -419,7 +419,7 @@ end_resumable(struct bx_order *order, enum bx_err err)
 {
 	if (order->checkpoints && err != BX_ERR_SYS && err != BX_ERR_INTERRUPTED &&
 	    err != BX_ERR_NOMEM)
-		bx_resume_forget(&order->resume, err != BX_OK);
+		bx_rekey_state_forget(&order->resume, err != BX_OK);
 }
 
 static enum bx_err

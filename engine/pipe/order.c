@@ -205,7 +205,7 @@ checkpoint(struct bx_pipe *pipe, const struct bx_car *car, struct bx_fail *fail)
 
 	enum bx_err err = bx_drain_checkpoint(order->drain, order->out_offset, fail);
 
-	return err == BX_OK ? bx_resume_save(&order->resume, fail) : err;
+	return err == BX_OK ? bx_rekey_state_save(&order->resume, fail) : err;
 }
 
 /*

@@ -13,7 +13,7 @@
 #include "keys/route.h"
 #include "pipe/car.h"
 #include "pipe/keyview.h"
-#include "pipe/resume.h"
+#include "pipe/rekey_state.h"
 #include "pipe/stats.h"
 #include "pipe/turn.h"
 

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "box/box_kernel.h"
-#include "random.h"
+#include "seeded.h"
 
 #define BOX_KERNELS_MAX 8
 

@@ -9,7 +9,7 @@
 #include "codec/codec.h"
 #include "codec/shape.h"
 #include "guard.h"
-#include "random.h"
+#include "seeded.h"
 #include "vectors.h"
 
 #define KIT_ROOM (1u << 20)

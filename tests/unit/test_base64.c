@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 #include "guard.h"
-#include "random.h"
+#include "seeded.h"
 
 static struct bx_span
 span(const char *text)

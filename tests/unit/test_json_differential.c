@@ -10,7 +10,7 @@
 #include "base/base64.h"
 #include "codec/codec.h"
 #include "guard.h"
-#include "random.h"
+#include "seeded.h"
 
 /* Rounds of each test; the long run is BX_DIFFERENTIAL_COUNT=1000000. */
 #define ROUNDS 20000

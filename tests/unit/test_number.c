@@ -7,7 +7,7 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "random.h"
+#include "seeded.h"
 #include "vectors.h"
 
 /* Doubles tried at random; the long run is BX_NUMBER_COUNT=10000000. */

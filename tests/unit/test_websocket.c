@@ -3,7 +3,7 @@
 #include <zlib.h>
 
 #include "frame/websocket.h"
-#include "random.h"
+#include "seeded.h"
 
 #define MIB ((size_t)1 << 20)
 

@@ -1,6 +1,6 @@
 /* Repeatable random numbers for tests: the same seed gives the same test. */
-#ifndef BX_TESTS_RANDOM_H
-#define BX_TESTS_RANDOM_H
+#ifndef BX_TESTS_SEEDED_H
+#define BX_TESTS_SEEDED_H
 
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-#include "pipe/resume.h"
+#include "pipe/rekey_state.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -68,7 +68,7 @@ describe(struct bx_resume *resume, const struct bx_job *job, int fd, struct bx_s
 #define COUNT_WORDS (sizeof(struct bx_job_counts) / sizeof(uint64_t))
 
 enum bx_err
-bx_resume_save(const struct bx_resume *resume, struct bx_fail *fail)
+bx_rekey_state_save(const struct bx_resume *resume, struct bx_fail *fail)
 {
 	const uint64_t *words = (const uint64_t *)(const void *)&resume->counts;
 	json_t *counts = json_array();
@@ -148,8 +148,8 @@ load(struct bx_resume *resume, json_t *state, struct bx_fail *fail)
 }
 
 enum bx_err
-bx_resume_begin(struct bx_resume *resume, const struct bx_job *job, int fd, struct bx_span head,
-		struct bx_fail *fail)
+bx_rekey_state_begin(struct bx_resume *resume, const struct bx_job *job, int fd,
+		     struct bx_span head, struct bx_fail *fail)
 {
 	enum bx_err err = describe(resume, job, fd, head, fail);
 	uint8_t *bytes = NULL;
@@ -158,7 +158,7 @@ bx_resume_begin(struct bx_resume *resume, const struct bx_job *job, int fd, stru
 	if (err != BX_OK)
 		return err;
 	if (job->restart)
-		bx_resume_forget(resume, true);
+		bx_rekey_state_forget(resume, true);
 	if (access(resume->path, F_OK) != 0)
 		return BX_OK;
 	err = bx_secret_read(&bytes, &len, resume->path, STATE_MAX, false, NULL, fail);
@@ -180,7 +180,7 @@ bx_resume_begin(struct bx_resume *resume, const struct bx_job *job, int fd, stru
 }
 
 void
-bx_resume_forget(const struct bx_resume *resume, bool with_part)
+bx_rekey_state_forget(const struct bx_resume *resume, bool with_part)
 {
 	struct bx_fail ignored = { 0 };
 

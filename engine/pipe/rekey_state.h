@@ -1,6 +1,6 @@
 /* rekey goes on where it was killed: PATH.part and PATH.part.state (decisions.md 19). */
-#ifndef BX_PIPE_RESUME_H
-#define BX_PIPE_RESUME_H
+#ifndef BX_PIPE_REKEY_STATE_H
+#define BX_PIPE_REKEY_STATE_H
 
 #include "boxcar/job.h"
 
@@ -28,13 +28,13 @@ struct bx_resume {
  * state file stands beside the output, compares and loads it. A mismatch is BX_ERR_USAGE and names
  * what differs. --restart discards what is there.
  */
-enum bx_err bx_resume_begin(struct bx_resume *resume, const struct bx_job *job, int fd,
-			    struct bx_span head, struct bx_fail *fail) BX_MUST_USE;
+enum bx_err bx_rekey_state_begin(struct bx_resume *resume, const struct bx_job *job, int fd,
+				 struct bx_span head, struct bx_fail *fail) BX_MUST_USE;
 
 /* Writes the state file; the output's bytes up to out_offset are durable already. */
-enum bx_err bx_resume_save(const struct bx_resume *resume, struct bx_fail *fail) BX_MUST_USE;
+enum bx_err bx_rekey_state_save(const struct bx_resume *resume, struct bx_fail *fail) BX_MUST_USE;
 
 /* After the commit, or after a failure that a resume would only meet again. */
-void bx_resume_forget(const struct bx_resume *resume, bool with_part);
+void bx_rekey_state_forget(const struct bx_resume *resume, bool with_part);
 
 #endif
