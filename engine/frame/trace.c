@@ -1,241 +1,8 @@
 #include "frame/trace.h"
 
-#include <assert.h>
-
 #include "base/base64.h"
-#include "base/json_reader.h"
 #include "base/json_writer.h"
-
-/* The members that are understood. The forms come first and in the order of enum bx_trace_form. */
-enum member { B64, HEX, MSG, TS, CONN, SESSION, REALM, DIR, SER, MEMBER_COUNT };
-
-#define FORM_COUNT 3u
-
-static const struct {
-	const char *name;
-	size_t len;
-} members[MEMBER_COUNT] = {
-	[B64] = { "b64", 3 },     [HEX] = { "hex", 3 },   [MSG] = { "msg", 3 },
-	[TS] = { "ts", 2 },       [CONN] = { "conn", 4 }, [SESSION] = { "session", 7 },
-	[REALM] = { "realm", 5 }, [DIR] = { "dir", 3 },   [SER] = { "ser", 3 },
-};
-
-static_assert(B64 == (int)BX_TRACE_B64 && HEX == (int)BX_TRACE_HEX && MSG == (int)BX_TRACE_MSG,
-	      "members and forms share their numbers");
-
-/* The values of a line as they stand, quotes included; len 0: not there. */
-struct values {
-	struct bx_span of[MEMBER_COUNT];
-};
-
-/* Why a line was refused; the first cause stays. */
-struct refusal {
-	const uint8_t *begin;
-	const char **what;
-	size_t *at;
-};
-
-static bool
-refuse(const struct refusal *r, const char *what, const uint8_t *place)
-{
-	*r->what = what;
-	*r->at = (size_t)(place - r->begin);
-	return false;
-}
-
-static enum member
-member_of(struct bx_span key)
-{
-	for (unsigned i = 0; i < MEMBER_COUNT; i++) {
-		if (key.len == members[i].len && memcmp(key.ptr, members[i].name, key.len) == 0)
-			return (enum member)i;
-	}
-	return MEMBER_COUNT;
-}
-
-static enum member
-member_of_escaped(struct bx_span key)
-{
-	for (unsigned i = 0; i < MEMBER_COUNT; i++) {
-		if (bx_json_text_is(key, members[i].name))
-			return (enum member)i;
-	}
-	return MEMBER_COUNT;
-}
-
-/* --- finding the values: the usual spelling, in one pass ------------------------------------- */
-
-/*
- * No white space, known members only, nothing escaped: what every writer of traces makes. Whatever
- * is not so goes to the tokenizer, which also finds the words for what is wrong.
- */
-
-static bool
-expect(struct bx_cursor *c, uint8_t byte)
-{
-	return bx_take_u8(c) == byte && !c->bad;
-}
-
-static bool
-peek_is(const struct bx_cursor *c, uint8_t byte)
-{
-	return c->at != c->end && *c->at == byte;
-}
-
-/* The rest of a string after its opening quote: ASCII without escapes, the quotes left out. */
-static bool
-take_plain_text(struct bx_cursor *c, struct bx_span *text)
-{
-	struct bx_cursor start = *c;
-
-	while (c->at != c->end && *c->at >= 0x20 && *c->at < 0x7f && *c->at != '"' &&
-	       *c->at != '\\')
-		(void)bx_take_u8(c);
-	*text = bx_take(&start, (size_t)(c->at - start.at));
-	return expect(c, '"');
-}
-
-/* As above for b64 and hex, whose characters are checked when they are decoded. */
-static bool
-take_coded_text(struct bx_cursor *c, struct bx_span *text)
-{
-	const uint8_t *end = c->at != c->end ? memchr(c->at, '"', bx_left(c)) : NULL;
-
-	if (end == NULL)
-		return false;
-	*text = bx_take(c, (size_t)(end - c->at));
-	return expect(c, '"');
-}
-
-/* -?(0|[1-9][0-9]*) */
-static bool
-take_integer(struct bx_cursor *c)
-{
-	if (peek_is(c, '-'))
-		(void)bx_take_u8(c);
-
-	bool zero = peek_is(c, '0');
-	size_t digits = 0;
-
-	while (c->at != c->end && *c->at >= '0' && *c->at <= '9') {
-		(void)bx_take_u8(c);
-		digits++;
-	}
-	return digits == 1 || (digits != 0 && !zero);
-}
-
-static bool
-take_array(struct bx_cursor *c)
-{
-	struct bx_json_reader r;
-	struct bx_json_token t;
-	struct bx_span whole;
-
-	bx_json_begin(&r, (struct bx_span){ c->at, bx_left(c) });
-	if (bx_json_next(&r, &t) != BX_JSON_ARRAY || !bx_json_skip(&r, &t, &whole))
-		return false;
-	(void)bx_take(c, whole.len);
-	return true;
-}
-
-static bool
-take_value(struct bx_cursor *c, enum member member)
-{
-	struct bx_span text;
-
-	switch (member) {
-	case B64:
-	case HEX:
-		return expect(c, '"') && take_coded_text(c, &text);
-	case REALM:
-	case DIR:
-	case SER:
-		return expect(c, '"') && take_plain_text(c, &text);
-	case MSG:
-		return take_array(c);
-	default:
-		return take_integer(c);
-	}
-}
-
-/* A second form is not read, so nothing would check that its text is JSON. */
-static unsigned
-form_count(const struct values *values)
-{
-	unsigned count = 0;
-
-	for (unsigned i = 0; i < FORM_COUNT; i++)
-		count += values->of[i].len != 0;
-	return count;
-}
-
-static bool
-find_usual(struct bx_span line, struct values *values)
-{
-	struct bx_cursor c = bx_cursor_over(line);
-
-	if (!expect(&c, '{'))
-		return false;
-	for (;;) {
-		struct bx_span key;
-
-		if (!expect(&c, '"') || !take_plain_text(&c, &key) || !expect(&c, ':'))
-			return false;
-
-		enum member member = member_of(key);
-		struct bx_cursor start = c;
-
-		if (member == MEMBER_COUNT || values->of[member].len != 0 ||
-		    !take_value(&c, member))
-			return false;
-		values->of[member] = bx_take(&start, (size_t)(c.at - start.at));
-
-		uint8_t next = bx_take_u8(&c);
-
-		if (next == '}')
-			return !c.bad && bx_left(&c) == 0 && form_count(values) < 2;
-		if (next != ',')
-			return false;
-	}
-}
-
-/* --- finding the values: any JSON ------------------------------------------------------------ */
-
-static bool
-bad_json(const struct refusal *refusal, const struct bx_json_reader *r)
-{
-	return refuse(refusal, r->why, r->at);
-}
-
-static bool
-find_any(struct bx_span line, struct values *values, const struct refusal *refusal)
-{
-	struct bx_json_reader r;
-	struct bx_json_token t;
-
-	bx_json_begin(&r, line);
-	if (bx_json_next(&r, &t) == BX_JSON_BAD)
-		return bad_json(refusal, &r);
-	if (t.kind != BX_JSON_OBJECT)
-		return refuse(refusal, "a trace line is not a JSON object", line.ptr);
-	while (bx_json_next(&r, &t) == BX_JSON_KEY) {
-		enum member member = t.escaped ? member_of_escaped(t.text) : member_of(t.text);
-		const uint8_t *key = t.text.ptr;
-		struct bx_span value;
-
-		(void)bx_json_next(&r, &t);
-		if (!bx_json_skip(&r, &t, &value))
-			return bad_json(refusal, &r);
-		if (member == MEMBER_COUNT)
-			continue;
-		if (values->of[member].len != 0)
-			return refuse(refusal, "a member of a trace line stands twice", key);
-		values->of[member] = value;
-	}
-	if (t.kind == BX_JSON_BAD || bx_json_next(&r, &t) == BX_JSON_BAD)
-		return bad_json(refusal, &r);
-	return true;
-}
+#include "frame/trace_find.h"
 
 /* --- reading the values ---------------------------------------------------------------------- */
 
@@ -256,7 +23,7 @@ text_of(struct bx_span value, struct bx_span *text)
 }
 
 static bool
-read_ts(struct bx_span value, struct bx_trace_line *out, const struct refusal *refusal)
+read_ts(struct bx_span value, struct bx_trace_line *out, const struct bx_trace_refusal *refusal)
 {
 	bool negative;
 	uint64_t magnitude;
@@ -265,7 +32,8 @@ read_ts(struct bx_span value, struct bx_trace_line *out, const struct refusal *r
 		return true;
 	if (!bx_json_int(value, &negative, &magnitude) ||
 	    (!negative && magnitude > (uint64_t)INT64_MAX))
-		return refuse(refusal, "ts is not an integer of nanoseconds in 64 bits", value.ptr);
+		return bx_trace_refuse(refusal, "ts is not an integer of nanoseconds in 64 bits",
+				       value.ptr);
 	out->ts = negative ? (int64_t)(0 - magnitude) : (int64_t)magnitude;
 	out->has_ts = true;
 	return true;
@@ -273,20 +41,20 @@ read_ts(struct bx_span value, struct bx_trace_line *out, const struct refusal *r
 
 static bool
 read_number(struct bx_span value, uint64_t *number, bool *has, const char *what,
-	    const struct refusal *refusal)
+	    const struct bx_trace_refusal *refusal)
 {
 	bool negative;
 
 	if (is_absent(value))
 		return true;
 	if (!bx_json_int(value, &negative, number) || negative)
-		return refuse(refusal, what, value.ptr);
+		return bx_trace_refuse(refusal, what, value.ptr);
 	*has = true;
 	return true;
 }
 
 static bool
-read_dir(struct bx_span value, struct bx_trace_line *out, const struct refusal *refusal)
+read_dir(struct bx_span value, struct bx_trace_line *out, const struct bx_trace_refusal *refusal)
 {
 	struct bx_span text;
 
@@ -297,13 +65,13 @@ read_dir(struct bx_span value, struct bx_trace_line *out, const struct refusal *
 	else if (text_of(value, &text) && bx_json_text_is(text, "r2c"))
 		out->dir = BX_DIR_R2C;
 	else
-		return refuse(refusal, "dir is neither c2r nor r2c", value.ptr);
+		return bx_trace_refuse(refusal, "dir is neither c2r nor r2c", value.ptr);
 	return true;
 }
 
 /* "msgpack", "json.batched", "wamp.2.cbor": the name of the serializer is what counts. */
 static bool
-read_ser(struct bx_span value, struct bx_trace_line *out, const struct refusal *refusal)
+read_ser(struct bx_span value, struct bx_trace_line *out, const struct bx_trace_refusal *refusal)
 {
 	static const char prefix[] = "wamp.2.";
 	const size_t prefix_len = sizeof(prefix) - 1;
@@ -312,7 +80,7 @@ read_ser(struct bx_span value, struct bx_trace_line *out, const struct refusal *
 	if (is_absent(value))
 		return true;
 	if (!text_of(value, &name))
-		return refuse(refusal, "ser is not a string", value.ptr);
+		return bx_trace_refuse(refusal, "ser is not a string", value.ptr);
 	if (name.len > prefix_len && memcmp(name.ptr, prefix, prefix_len) == 0)
 		name = (struct bx_span){ name.ptr + prefix_len, name.len - prefix_len };
 
@@ -322,16 +90,16 @@ read_ser(struct bx_span value, struct bx_trace_line *out, const struct refusal *
 		name.len = (size_t)(dot - name.ptr);
 	out->ser = (uint8_t)bx_ser_of_name(name);
 	if (out->ser == BX_SER_UNKNOWN)
-		return refuse(refusal, "ser names no known serializer", value.ptr);
+		return bx_trace_refuse(refusal, "ser names no known serializer", value.ptr);
 	return true;
 }
 
 static bool
-read_realm(struct bx_span value, struct bx_trace_line *out, const struct refusal *refusal)
+read_realm(struct bx_span value, struct bx_trace_line *out, const struct bx_trace_refusal *refusal)
 {
 	if (is_absent(value) || text_of(value, &out->realm))
 		return true;
-	return refuse(refusal, "realm is not a string", value.ptr);
+	return bx_trace_refuse(refusal, "realm is not a string", value.ptr);
 }
 
 /* --- the body -------------------------------------------------------------------------------- */
@@ -368,17 +136,18 @@ hex_decode(struct bx_span text, uint8_t *out, size_t *out_len)
 
 /* Text and where it is decoded to. False: no room (then *what is set), or not of that form. */
 static bool
-decode(struct bx_span text, enum member form, struct bx_writer *scratch, struct bx_span *body,
-       const char **what)
+decode(struct bx_span text, enum bx_trace_member form, struct bx_writer *scratch,
+       struct bx_span *body, const char **what)
 {
 	uint8_t *at = scratch->at;
 	size_t len = 0;
 
 	*what = "the message is too long";
-	if (bx_room(scratch) < (form == B64 ? text.len / 4 * 3 : text.len / 2))
+	if (bx_room(scratch) < (form == BX_MEMBER_B64 ? text.len / 4 * 3 : text.len / 2))
 		return false;
-	*what = form == B64 ? "b64 is not padded base64" : "hex is not hexadecimal";
-	if (!(form == B64 ? bx_base64_decode(text, at, &len) : hex_decode(text, at, &len)))
+	*what = form == BX_MEMBER_B64 ? "b64 is not padded base64" : "hex is not hexadecimal";
+	if (!(form == BX_MEMBER_B64 ? bx_base64_decode(text, at, &len)
+				    : hex_decode(text, at, &len)))
 		return false;
 	scratch->at += len;
 	*body = (struct bx_span){ at, len };
@@ -390,7 +159,7 @@ decode(struct bx_span text, enum member form, struct bx_writer *scratch, struct 
  * unescaped into the scratch and decoded in place there.
  */
 static bool
-decode_escaped(struct bx_span text, enum member form, struct bx_writer *scratch,
+decode_escaped(struct bx_span text, enum bx_trace_member form, struct bx_writer *scratch,
 	       struct bx_span *body, const char **what)
 {
 	uint8_t *at = scratch->at;
@@ -406,62 +175,63 @@ decode_escaped(struct bx_span text, enum member form, struct bx_writer *scratch,
 }
 
 static bool
-read_coded(struct bx_span value, enum member form, bool usual, struct bx_writer *scratch,
-	   struct bx_trace_line *out, const struct refusal *refusal)
+read_coded(struct bx_span value, enum bx_trace_member form, bool usual, struct bx_writer *scratch,
+	   struct bx_trace_line *out, const struct bx_trace_refusal *refusal)
 {
 	struct bx_span text;
-	const char *what = form == B64 ? "b64 is not a string" : "hex is not a string";
+	const char *what = form == BX_MEMBER_B64 ? "b64 is not a string" : "hex is not a string";
 	bool good = false;
 
 	if (!text_of(value, &text))
-		return refuse(refusal, what, value.ptr);
+		return bx_trace_refuse(refusal, what, value.ptr);
 	if (!usual && text.len != 0 && memchr(text.ptr, '\\', text.len) != NULL)
 		good = decode_escaped(text, form, scratch, &out->body, &what);
 	else
 		good = decode(text, form, scratch, &out->body, &what);
-	return good || refuse(refusal, what, value.ptr);
+	return good || bx_trace_refuse(refusal, what, value.ptr);
 }
 
 static bool
-read_body(const struct values *values, bool usual, struct bx_writer *scratch,
-	  struct bx_trace_line *out, const struct refusal *refusal)
+read_body(const struct bx_trace_values *values, bool usual, struct bx_writer *scratch,
+	  struct bx_trace_line *out, const struct bx_trace_refusal *refusal)
 {
-	for (unsigned i = 0; i < FORM_COUNT; i++) {
+	for (unsigned i = 0; i < BX_TRACE_FORM_COUNT; i++) {
 		if (values->of[i].len != 0)
 			out->forms |= (uint8_t)(1u << i);
 	}
 
-	enum member form = B64;
+	enum bx_trace_member form = BX_MEMBER_B64;
 
-	while (form <= MSG && is_absent(values->of[form]))
+	while (form <= BX_MEMBER_MSG && is_absent(values->of[form]))
 		form++;
-	if (form > MSG)
-		return refuse(refusal, "a trace line has none of b64, hex, msg", refusal->begin);
+	if (form > BX_MEMBER_MSG)
+		return bx_trace_refuse(refusal, "a trace line has none of b64, hex, msg",
+				       refusal->begin);
 	out->form = (uint8_t)form;
 	out->value = values->of[form];
-	if (form != MSG)
+	if (form != BX_MEMBER_MSG)
 		return read_coded(out->value, form, usual, scratch, out, refusal);
 	if (out->value.ptr[0] != '[')
-		return refuse(refusal, "msg is not an array", out->value.ptr);
+		return bx_trace_refuse(refusal, "msg is not an array", out->value.ptr);
 	out->body = out->value;
 	return true;
 }
 
 /* `usual`: the values come from find_usual, and the text of b64 or hex is unchecked yet. */
 static bool
-read_values(const struct values *values, bool usual, struct bx_writer *scratch,
-	    struct bx_trace_line *out, const struct refusal *refusal)
+read_values(const struct bx_trace_values *values, bool usual, struct bx_writer *scratch,
+	    struct bx_trace_line *out, const struct bx_trace_refusal *refusal)
 {
 	struct bx_trace_line line = { .dir = BX_DIR_UNKNOWN };
 
-	if (!read_ts(values->of[TS], &line, refusal) ||
-	    !read_number(values->of[CONN], &line.conn, &line.has_conn,
+	if (!read_ts(values->of[BX_MEMBER_TS], &line, refusal) ||
+	    !read_number(values->of[BX_MEMBER_CONN], &line.conn, &line.has_conn,
 			 "conn is not a non-negative integer", refusal) ||
-	    !read_number(values->of[SESSION], &line.session, &line.has_session,
+	    !read_number(values->of[BX_MEMBER_SESSION], &line.session, &line.has_session,
 			 "session is not a non-negative integer", refusal) ||
-	    !read_realm(values->of[REALM], &line, refusal) ||
-	    !read_dir(values->of[DIR], &line, refusal) ||
-	    !read_ser(values->of[SER], &line, refusal) ||
+	    !read_realm(values->of[BX_MEMBER_REALM], &line, refusal) ||
+	    !read_dir(values->of[BX_MEMBER_DIR], &line, refusal) ||
+	    !read_ser(values->of[BX_MEMBER_SER], &line, refusal) ||
 	    !read_body(values, usual, scratch, &line, refusal))
 		return false;
 	*out = line;
@@ -472,13 +242,14 @@ bool
 bx_trace_parse(struct bx_span line, struct bx_writer *scratch, struct bx_trace_line *out,
 	       const char **what, size_t *at)
 {
-	const struct refusal refusal = { line.ptr, what, at };
-	struct values usual = { 0 };
-	struct values any = { 0 };
+	const struct bx_trace_refusal refusal = { line.ptr, what, at };
+	struct bx_trace_values usual = { 0 };
+	struct bx_trace_values any = { 0 };
 
-	if (find_usual(line, &usual) && read_values(&usual, true, scratch, out, &refusal))
+	if (bx_trace_find_usual(line, &usual) && read_values(&usual, true, scratch, out, &refusal))
 		return true;
-	return find_any(line, &any, &refusal) && read_values(&any, false, scratch, out, &refusal);
+	return bx_trace_find_any(line, &any, &refusal) &&
+	       read_values(&any, false, scratch, out, &refusal);
 }
 
 /* --- writing --------------------------------------------------------------------------------- */
@@ -552,7 +323,7 @@ edit_slow(struct bx_span line, const struct bx_trace_line *parsed, struct bx_spa
 	bx_json_begin(&r, line);
 	(void)bx_json_next(&r, &t);
 	while (bx_json_next(&r, &t) == BX_JSON_KEY) {
-		enum member member = t.escaped ? member_of_escaped(t.text) : member_of(t.text);
+		enum bx_trace_member member = bx_trace_member_of(&t);
 		const uint8_t *key = t.text.ptr - 1;
 		struct bx_span value;
 
@@ -562,10 +333,10 @@ edit_slow(struct bx_span line, const struct bx_trace_line *parsed, struct bx_spa
 		if (resume)
 			from = key;
 		resume = false;
-		if (member >= FORM_COUNT) {
+		if (member >= BX_TRACE_FORM_COUNT) {
 			put_range(w, from, r.at);
 			kept = true;
-		} else if (member == (enum member)parsed->form) {
+		} else if (member == (enum bx_trace_member)parsed->form) {
 			put_range(w, from, value.ptr);
 			put_value(w, (enum bx_trace_form)parsed->form, body);
 			kept = true;
