@@ -27,12 +27,6 @@ bool bx_double_text_is_short(struct bx_span text);
 /* *exact alone: the text is what bx_double_text would write for its value. */
 bool bx_double_text_exact(struct bx_span text);
 
-/*
- * True when digits * 10^exponent, of 16 digits or more and the last one not 0, are the shortest
- * digits of the double nearest to it, so that its repr has them. (The notation is another matter.)
- */
-bool bx_decimal_is_shortest(uint64_t digits, int exponent);
-
 size_t bx_u64_text(uint64_t v, char out[static 20]);
 
 /* Digits that Python's int() reads at most (sys.set_int_max_str_digits). */

@@ -1,6 +1,7 @@
 #include "codec/json_walk.h"
 
 #include "base/base64.h"
+#include "base/decimal.h"
 #include "base/json_writer.h"
 #include "base/number.h"
 #include "base/utf8.h"
