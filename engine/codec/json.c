@@ -2,6 +2,7 @@
 
 #include "base/base64.h"
 #include "base/json_reader.h"
+#include "codec/json_dict.h"
 #include "codec/json_envelope.h"
 #include "codec/json_walk.h"
 
@@ -103,7 +104,7 @@ put_envelope(const struct bx_message *m, uint32_t end, const char *append, struc
 	uint32_t after = m->dict.off + m->dict.len;
 
 	bx_put(w, m->bytes, m->dict.off);
-	bx_json_envelope_put_dict(m, append, w);
+	bx_json_dict_put(m, append, w);
 	bx_put(w, m->bytes + after, end - after);
 }
 
@@ -113,7 +114,7 @@ seal_head(const struct bx_message *m, size_t box_len, struct bx_writer *w)
 	bool none = m->payload == BX_PAYLOAD_NONE;
 
 	(void)box_len;
-	put_envelope(m, none ? envelope_end(m) : m->rest.off, BX_JSON_ENC_PAIR, w);
+	put_envelope(m, none ? envelope_end(m) : m->rest.off, BX_JSON_DICT_ENC, w);
 	if (none)
 		bx_put_u8(w, ',');
 	bx_put(w, BINARY_HEAD, BINARY_HEAD_LEN);

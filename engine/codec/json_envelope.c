@@ -1,14 +1,9 @@
 #include "codec/json_envelope.h"
 
-#include <assert.h>
-
 #include "base/json_reader.h"
+#include "codec/json_dict.h"
 #include "codec/json_walk.h"
 #include "codec/shape.h"
-
-/* The members that make a message ours, as seal_head writes them. */
-#define ENC_PAIR BX_JSON_ENC_PAIR
-#define ENC_PAIR_LEN (sizeof(ENC_PAIR) - 1)
 
 struct scan {
 	struct bx_json_walk k;
@@ -175,18 +170,6 @@ known_value(struct scan *s, enum bx_dict_key key)
 	return true;
 }
 
-/* Which key the raw text of a member name is. */
-static enum bx_dict_key
-key_of(uint16_t type, struct bx_span raw, bool escaped)
-{
-	uint8_t buf[16]; /* the longest key looked at has 14 characters */
-	struct bx_writer w = bx_writer_over(buf, sizeof(buf));
-
-	if (!escaped)
-		return bx_shape_key(type, raw);
-	return bx_json_text(raw, &w) ? bx_shape_key(type, bx_since(&w, buf)) : BX_DICT_OTHER;
-}
-
 /* UNSUBSCRIBED and UNREGISTERED by the router name their subject in the details. */
 static bool
 subject_value(struct scan *s)
@@ -204,9 +187,10 @@ take_enc_pair(struct scan *s)
 {
 	struct bx_json_walk *k = &s->k;
 
-	if ((size_t)(k->end - k->at) < ENC_PAIR_LEN || memcmp(k->at, ENC_PAIR, ENC_PAIR_LEN) != 0)
+	if ((size_t)(k->end - k->at) < BX_JSON_DICT_ENC_LEN ||
+	    memcmp(k->at, BX_JSON_DICT_ENC, BX_JSON_DICT_ENC_LEN) != 0)
 		return false;
-	k->at += ENC_PAIR_LEN;
+	k->at += BX_JSON_DICT_ENC_LEN;
 	s->m->enc_algo = BX_ENC_OURS;
 	s->m->enc_serializer = BX_ENC_OURS;
 	s->m->flags |= BX_MSG_ENC_KEYS;
@@ -224,7 +208,7 @@ take_member(struct scan *s)
 	if (!bx_json_walk_key(k, &raw))
 		return false;
 
-	enum bx_dict_key key = key_of(s->m->type, raw, k->escaped);
+	enum bx_dict_key key = bx_json_dict_key(s->m->type, raw, k->escaped);
 
 	if (key == BX_DICT_OTHER)
 		return bx_json_walk_value(k, 2);
@@ -369,14 +353,6 @@ take_extension(struct scan *s)
 	}
 }
 
-static const uint8_t *
-before_space(const uint8_t *begin, const uint8_t *end)
-{
-	while (end > begin && bx_scan_is_space(end[-1]))
-		end--;
-	return end;
-}
-
 /* True for `["\u0000..."]`, alone or with an empty dict after it. */
 static bool
 is_one_binary(const struct bx_message *m)
@@ -419,7 +395,7 @@ classify(struct scan *s)
 {
 	struct bx_message *m = s->m;
 	const uint8_t *p = s->k.at;
-	const uint8_t *last = before_space(p, s->close);
+	const uint8_t *last = bx_json_walk_before_space(p, s->close);
 
 	m->rest = (struct bx_piece){ offset(s, p), (uint32_t)(s->close - p) };
 	m->payload = BX_PAYLOAD_ODD;
@@ -492,7 +468,7 @@ bx_json_envelope_scan(struct bx_message *m, struct bx_writer *scratch, struct bx
 	struct scan s = { .k = bx_json_walk_over(bx_message_span(m), NULL),
 			  .m = m,
 			  .scratch = scratch };
-	const uint8_t *last = before_space(s.k.begin, s.k.end);
+	const uint8_t *last = bx_json_walk_before_space(s.k.begin, s.k.end);
 
 	if (last == s.k.begin || last[-1] != ']') {
 		*why = (struct bx_defect){ "message does not end with \"]\"", offset(&s, last) };
@@ -543,102 +519,4 @@ bx_json_envelope_check_rest(const struct bx_message *m, struct bx_defect *why)
 		return true;
 	*why = (struct bx_defect){ k.why, (size_t)(k.at - m->bytes) };
 	return false;
-}
-
-static bool
-is_enc_key(uint16_t type, struct bx_span raw, bool escaped)
-{
-	enum bx_dict_key key = key_of(type, raw, escaped);
-
-	return key == BX_DICT_ENC_ALGO || key == BX_DICT_ENC_SERIALIZER || key == BX_DICT_ENC_KEY;
-}
-
-/* Where the last value of the dict ends; the "}" when it has none. *kept: a member stays. */
-static const uint8_t *
-put_members(const struct bx_message *m, bool *kept, struct bx_writer *w)
-{
-	struct bx_span dict = bx_message_piece(m, m->dict);
-	struct bx_json_walk k = bx_json_walk_over(dict, NULL);
-	const uint8_t *done = dict.ptr; /* all before it is written or dropped */
-	const uint8_t *after = NULL;    /* end of the last value: where a comma may stand */
-
-	*kept = false;
-	k.at++;
-	bx_json_walk_space(&k);
-	while (bx_json_walk_peek(&k) != '}') {
-		const uint8_t *from = k.at;
-		struct bx_span raw;
-		bool ok = bx_json_walk_key(&k, &raw);
-		bool dropped = ok && is_enc_key(m->type, raw, k.escaped);
-
-		ok = ok && bx_json_walk_value(&k, 2);
-		assert(ok && "a scanned dict is well-formed");
-		if (!ok)
-			break;
-		if (!dropped) {
-			if (!*kept && after != NULL)
-				done = from;
-			*kept = true;
-		} else {
-			if (*kept)
-				bx_put(w, done, (size_t)(after - done));
-			else if (after == NULL)
-				bx_put(w, done, (size_t)(from - done));
-			done = k.at;
-		}
-		after = k.at;
-		bx_json_walk_space(&k);
-		if (bx_json_walk_peek(&k) == ',')
-			k.at++;
-		bx_json_walk_space(&k);
-	}
-	if (after == NULL)
-		after = k.at;
-	bx_put(w, done, (size_t)(after - done));
-	return after;
-}
-
-/*
- * The usual sealed dict: the pair is its end, and nothing before it can be one of the three keys,
- * escaped or not. Gives what stays before the "}", comma included.
- */
-static bool
-ends_with_pair(struct bx_span dict, struct bx_span *before)
-{
-	if (dict.len < ENC_PAIR_LEN + 2 ||
-	    memcmp(dict.ptr + dict.len - 1 - ENC_PAIR_LEN, ENC_PAIR, ENC_PAIR_LEN) != 0)
-		return false;
-	*before = (struct bx_span){ dict.ptr, dict.len - 1 - ENC_PAIR_LEN };
-	return before->len == 1 || (before->ptr[before->len - 1] == ',' &&
-				    memchr(before->ptr, '\\', before->len) == NULL &&
-				    memmem(before->ptr, before->len, "\"enc_", 5) == NULL);
-}
-
-void
-bx_json_envelope_put_dict(const struct bx_message *m, const char *append, struct bx_writer *w)
-{
-	struct bx_span dict = bx_message_piece(m, m->dict);
-	const uint8_t *end = dict.ptr + dict.len;
-	const uint8_t *after = end - 1;
-	struct bx_span before;
-	bool kept;
-
-	if ((m->flags & BX_MSG_ENC_KEYS) == 0) {
-		const uint8_t *last = before_space(dict.ptr, after);
-
-		kept = last[-1] != '{';
-		after = kept ? last : after;
-		bx_put(w, dict.ptr, (size_t)(after - dict.ptr));
-	} else if (ends_with_pair(dict, &before)) {
-		kept = before.len > 1;
-		bx_put(w, before.ptr, before.len - kept);
-	} else {
-		after = put_members(m, &kept, w);
-	}
-	if (*append != '\0') {
-		if (kept)
-			bx_put_u8(w, ',');
-		bx_put_text(w, append);
-	}
-	bx_put(w, after, (size_t)(end - after));
 }

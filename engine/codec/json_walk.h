@@ -63,6 +63,15 @@ bx_json_walk_space(struct bx_json_walk *k)
 		bx_json_walk_drop_space(k);
 }
 
+/* `end`, or where the white space before it begins. */
+static inline const uint8_t *
+bx_json_walk_before_space(const uint8_t *begin, const uint8_t *end)
+{
+	while (end > begin && bx_scan_is_space(end[-1]))
+		end--;
+	return end;
+}
+
 /* The value at `at`; `depth` containers are open around it. False: malformed, see `why`. */
 bool bx_json_walk_value(struct bx_json_walk *k, uint32_t depth);
 
