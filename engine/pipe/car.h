@@ -31,6 +31,8 @@ struct bx_record {
 	uint8_t routed;   /* enum bx_routed */
 	bool scanned;
 	bool has_session;
+	uint8_t
+	    dir; /* enum bx_dir, where the stream tells (WebSocket); a trace line tells its own */
 	uint8_t mark; /* work's own note */
 };
 

@@ -123,10 +123,7 @@ emit_trace(struct bx_worker *worker, struct bx_car *car, struct bx_record *r, st
 
 		bx_trace_edit(line, &car->lines[r->line], body, out);
 	} else {
-		struct bx_trace_line line = { .dir = r->frame.ser == BX_SER_UNKNOWN
-							 ? (uint8_t)BX_DIR_UNKNOWN
-							 : (uint8_t)BX_DIR_UNKNOWN,
-					      .ser = r->m.ser };
+		struct bx_trace_line line = { .dir = r->dir, .ser = r->m.ser };
 
 		bx_trace_put(&line, body, out);
 	}

@@ -184,7 +184,8 @@ take_frames(struct bx_pipe *pipe, struct bx_car *car, const struct bx_frame *fra
 	for (size_t i = 0; i < count; i++) {
 		struct bx_record *r = &car->records[car->count++];
 
-		*r = (struct bx_record){ .frame = frames[i] };
+		*r = (struct bx_record){ .frame = frames[i],
+					 .dir = (uint8_t)bx_framer_dir(in->framer) };
 		/* Inputs are connections of their own, whatever number their lines give. */
 		r->conn = (uint64_t)in->file << 48;
 		switch ((enum bx_frame_kind)frames[i].kind) {
