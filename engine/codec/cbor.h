@@ -3,7 +3,7 @@
 #define BX_CODEC_CBOR_H
 
 #include "codec/input.h"
-#include "codec/json_emit.h"
+#include "codec/text_emit.h"
 
 /*
  * Format (RFC 8949 section 3): the first byte is a major type (3 bits) and 5 bits of information:

@@ -115,7 +115,7 @@ put_count_head(uint8_t *o, bool map, uint64_t count)
 	(void)put_head(o, map ? 0xA0 : 0x80, count);
 }
 
-#include "codec/json_build_body.h"
+#include "codec/build_body.h"
 
 /* magnitude -= 1; it is not 0. Returns how many zero bytes are in front now: 0 or 1. */
 static size_t

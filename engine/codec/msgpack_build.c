@@ -135,7 +135,7 @@ put_count_head(uint8_t *o, bool map, uint64_t count)
 	}
 }
 
-#include "codec/json_build_body.h"
+#include "codec/build_body.h"
 
 /* MessagePack ends at -2^63 and 2^64 - 1; Python reads no more than 4300 digits anyway. */
 static enum bx_coded

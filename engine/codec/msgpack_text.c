@@ -1,6 +1,6 @@
 #include "codec/msgpack.h"
 
-#include "codec/json_emit.h"
+#include "codec/text_emit.h"
 
 /*
  * One loop over the values, each of which is written as it is read. `e` and `in` live in

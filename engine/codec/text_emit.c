@@ -1,4 +1,4 @@
-#include "codec/json_emit.h"
+#include "codec/text_emit.h"
 
 #include <assert.h>
 
@@ -6,7 +6,7 @@
 #include "base/utf8.h"
 
 /* clang-format off */
-const char bx_json_emit_pairs[200] =
+const char bx_text_emit_pairs[200] =
 	"00010203040506070809" "10111213141516171819" "20212223242526272829"
 	"30313233343536373839" "40414243444546474849" "50515253545556575859"
 	"60616263646566676869" "70717273747576777879" "80818283848586878889"
@@ -84,7 +84,7 @@ put_u64(uint8_t *at, uint64_t v)
 		return at + 1;
 	}
 	if (v < 100) {
-		memcpy(at, bx_json_emit_pairs + 2 * v, 2);
+		memcpy(at, bx_text_emit_pairs + 2 * v, 2);
 		return at + 2;
 	}
 	if (v < eight)
@@ -99,7 +99,7 @@ put_u64(uint8_t *at, uint64_t v)
 }
 
 uint8_t *
-bx_json_emit_u64(uint8_t *at, uint8_t *end, uint64_t v)
+bx_text_emit_u64(uint8_t *at, uint8_t *end, uint64_t v)
 {
 	char text[20];
 
@@ -109,14 +109,14 @@ bx_json_emit_u64(uint8_t *at, uint8_t *end, uint64_t v)
 }
 
 uint8_t *
-bx_json_emit_negint(uint8_t *at, uint8_t *end, uint64_t v)
+bx_text_emit_negint(uint8_t *at, uint8_t *end, uint64_t v)
 {
 	if (at == end)
 		return NULL;
 	*at++ = '-';
 	if (v == UINT64_MAX)
 		return put_tight(at, end, "18446744073709551616", 20);
-	return bx_json_emit_u64(at, end, v + 1);
+	return bx_text_emit_u64(at, end, v + 1);
 }
 
 /* Measured values have few decimals: tried are as many as this. */
@@ -155,7 +155,7 @@ short_decimal(uint8_t *at, double v)
 }
 
 uint8_t *
-bx_json_emit_double(uint8_t *at, uint8_t *end, double v)
+bx_text_emit_double(uint8_t *at, uint8_t *end, double v)
 {
 	char text[BX_DOUBLE_TEXT_MAX];
 	uint8_t *after;
@@ -168,7 +168,7 @@ bx_json_emit_double(uint8_t *at, uint8_t *end, double v)
 }
 
 uint8_t *
-bx_json_emit_binary(uint8_t *at, uint8_t *end, struct bx_span bytes)
+bx_text_emit_binary(uint8_t *at, uint8_t *end, struct bx_span bytes)
 {
 	struct bx_writer w = { at, at, end, false };
 
@@ -177,7 +177,7 @@ bx_json_emit_binary(uint8_t *at, uint8_t *end, struct bx_span bytes)
 }
 
 uint8_t *
-bx_json_emit_text(uint8_t *at, uint8_t *end, struct bx_span s, bool *utf8)
+bx_text_emit_text(uint8_t *at, uint8_t *end, struct bx_span s, bool *utf8)
 {
 	const uint8_t *s_end = s.ptr + s.len;
 	struct bx_writer w = { at, at, end, false };

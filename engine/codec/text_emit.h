@@ -1,6 +1,6 @@
 /* Canonical JSON text at full speed: the short cases of base/json_writer.h inline. */
-#ifndef BX_CODEC_JSON_EMIT_H
-#define BX_CODEC_JSON_EMIT_H
+#ifndef BX_CODEC_TEXT_EMIT_H
+#define BX_CODEC_TEXT_EMIT_H
 
 #include "base/json_scan.h"
 #include "base/number.h"
@@ -42,20 +42,20 @@ bx_emit_word(struct bx_emit *e, const char *word, size_t len)
 }
 
 /* "00" to "99" */
-extern const char bx_json_emit_pairs[200];
+extern const char bx_text_emit_pairs[200];
 
 /*
  * What is not short. They return where the text ends, or NULL when it does not fit: the room comes
  * and goes in registers.
  */
-uint8_t *bx_json_emit_u64(uint8_t *at, uint8_t *end, uint64_t v);
+uint8_t *bx_text_emit_u64(uint8_t *at, uint8_t *end, uint64_t v);
 /* -1 - v */
-uint8_t *bx_json_emit_negint(uint8_t *at, uint8_t *end, uint64_t v);
-uint8_t *bx_json_emit_double(uint8_t *at, uint8_t *end, double v);
-uint8_t *bx_json_emit_binary(uint8_t *at, uint8_t *end, struct bx_span bytes);
+uint8_t *bx_text_emit_negint(uint8_t *at, uint8_t *end, uint64_t v);
+uint8_t *bx_text_emit_double(uint8_t *at, uint8_t *end, double v);
+uint8_t *bx_text_emit_binary(uint8_t *at, uint8_t *end, struct bx_span bytes);
 
 /* A string with its quotes. *utf8 is set false when it is not UTF-8 (then NULL is returned). */
-uint8_t *bx_json_emit_text(uint8_t *at, uint8_t *end, struct bx_span s, bool *utf8);
+uint8_t *bx_text_emit_text(uint8_t *at, uint8_t *end, struct bx_span s, bool *utf8);
 
 static inline bool
 bx_emit_to(struct bx_emit *e, uint8_t *at)
@@ -67,19 +67,19 @@ bx_emit_to(struct bx_emit *e, uint8_t *at)
 static inline bool
 bx_emit_negint(struct bx_emit *e, uint64_t v)
 {
-	return bx_emit_to(e, bx_json_emit_negint(e->at, e->end, v));
+	return bx_emit_to(e, bx_text_emit_negint(e->at, e->end, v));
 }
 
 static inline bool
 bx_emit_double(struct bx_emit *e, double v)
 {
-	return bx_emit_to(e, bx_json_emit_double(e->at, e->end, v));
+	return bx_emit_to(e, bx_text_emit_double(e->at, e->end, v));
 }
 
 static inline bool
 bx_emit_binary(struct bx_emit *e, struct bx_span bytes)
 {
-	return bx_emit_to(e, bx_json_emit_binary(e->at, e->end, bytes));
+	return bx_emit_to(e, bx_text_emit_binary(e->at, e->end, bytes));
 }
 
 static inline bool
@@ -88,8 +88,8 @@ bx_emit_u64(struct bx_emit *e, uint64_t v)
 	if (v < 10)
 		return bx_emit_char(e, (uint8_t)('0' + v));
 	if (v < 100)
-		return bx_emit_word(e, bx_json_emit_pairs + 2 * v, 2);
-	return bx_emit_to(e, bx_json_emit_u64(e->at, e->end, v));
+		return bx_emit_word(e, bx_text_emit_pairs + 2 * v, 2);
+	return bx_emit_to(e, bx_text_emit_u64(e->at, e->end, v));
 }
 
 /* What bx_emit_text found. */
@@ -120,7 +120,7 @@ bx_emit_text(struct bx_emit *e, struct bx_span s, const uint8_t *end)
 #else
 	(void)end;
 #endif
-	at = bx_json_emit_text(e->at, e->end, s, &utf8);
+	at = bx_text_emit_text(e->at, e->end, s, &utf8);
 	e->at = at;
 	if (at != NULL)
 		return BX_EMITTED;
