@@ -260,8 +260,8 @@ Test(msgpack, malformed_json)
 		"\"\\u0000A\"",
 		"\"\\u0000\xC3\xA9\"",
 		"[1 2]",
-		"\xEF\xBB\xBF"
-		"1",
+		("\xEF\xBB\xBF"
+		 "1"),
 		"[\"a\" \"b\"]",
 		"{\"abc\" 1                      }",
 		"[1]]",
