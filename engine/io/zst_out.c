@@ -57,7 +57,8 @@ bx_zst_out_step(struct bx_zst_out *zst, struct bx_span *in, bool last, struct bx
 
 		return bx_fail_set(fail, err, 0, BX_NOWHERE, "zstd: %s", ZSTD_getErrorName(rest));
 	}
-	in->ptr += from.pos;
+	if (from.pos != 0) /* an empty span may hold NULL */
+		in->ptr += from.pos;
 	in->len -= from.pos;
 	*out = (struct bx_span){ zst->out, to.pos };
 	*more = rest != 0;

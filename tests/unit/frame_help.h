@@ -113,6 +113,8 @@ static inline struct bx_span
 help_body(const struct help_log *log, size_t i)
 {
 	cr_assert(i < log->count);
+	if (log->frames[i].body_len == 0)
+		return (struct bx_span){ NULL, 0 };
 	return (struct bx_span){ log->bodies.ptr + log->frames[i].body_at,
 				 log->frames[i].body_len };
 }
