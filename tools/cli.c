@@ -526,6 +526,26 @@ short_options(const struct bx_cli_command *command, int argc, char **argv, int *
 	return -1;
 }
 
+/* Lists live until the program ends, and are freed there. */
+static const char **kept[32];
+static size_t kept_count;
+
+static const char **
+keep(size_t room)
+{
+	if (kept_count == sizeof(kept) / sizeof(kept[0]))
+		return NULL;
+	kept[kept_count] = calloc(room, sizeof(const char *));
+	return kept[kept_count] != NULL ? kept[kept_count++] : NULL;
+}
+
+void
+bx_cli_release(void)
+{
+	while (kept_count != 0)
+		free(kept[--kept_count]);
+}
+
 static bool
 allocate_lists(const struct bx_cli_command *command, int argc, struct bx_cli_list *operands)
 {
@@ -535,12 +555,12 @@ allocate_lists(const struct bx_cli_command *command, int argc, struct bx_cli_lis
 		if (command->options[i].kind == BX_CLI_LIST) {
 			struct bx_cli_list *list = command->options[i].value;
 
-			list->items = calloc(room, sizeof(*list->items));
+			list->items = keep(room);
 			list->count = 0;
 			if (list->items == NULL)
 				return false;
 		}
-	operands->items = calloc(room, sizeof(*operands->items));
+	operands->items = keep(room);
 	operands->count = 0;
 	return operands->items != NULL;
 }

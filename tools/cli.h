@@ -69,6 +69,9 @@ struct bx_cli_command {
 int bx_cli_parse(const struct bx_cli_command *command, int argc, char **argv,
 		 struct bx_cli_list *operands);
 
+/* Frees what parse allocated; the last thing that main does. */
+void bx_cli_release(void);
+
 /* Prints a verb's page. */
 void bx_cli_help(const struct bx_cli_command *command);
 

@@ -134,5 +134,6 @@ main(int argc, char **argv)
 	}
 	if (fflush(stdout) != 0 && code == BX_EXIT_OK)
 		code = BX_EXIT_FAILED;
+	bx_cli_release();
 	return code;
 }
