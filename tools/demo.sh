@@ -16,7 +16,7 @@ run() {
 bold "1. what is missing is installed, and boxcar is built"
 tools/setup.sh
 mkdir -p build/log
-if ! { cmake --preset release -DBOXCAR_TESTS=OFF && cmake --build --preset release; } >build/log/demo-build.log 2>&1; then
+if ! { cmake --preset release && cmake --build --preset release --target boxcar; } >build/log/demo-build.log 2>&1; then
 	tail -n 30 build/log/demo-build.log
 	exit 1
 fi
