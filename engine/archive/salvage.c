@@ -315,7 +315,7 @@ begin_segment(struct bx_salvage *s, uint64_t at, const struct bx_block_header *h
 		/* Not what was written; a copy may be. */
 		(void)push_gap(s, at, s->block.len, status, why.what);
 		state->locked = true;
-		status = find_headcopy(s, at + BX_PAGE, &why, fault);
+		status = find_headcopy(s, at + 1, &why, fault);
 		if (ends_it(status))
 			return status;
 		status = state->locked ? why.status : BX_STATUS_CLEAN;
@@ -498,11 +498,11 @@ take_tail(struct bx_salvage *s, uint64_t at)
 }
 
 /*
- * From a block that was not used to the next: believes its length when a fitting header stands
- * behind it, else looks into its pages.
+ * From a block that was not as it should be to the next: believes its length when a fitting header
+ * stands behind it, else looks for one from `from` on.
  */
 static enum bx_status
-go_on(struct bx_salvage *s, uint64_t at, const struct bx_block_header *h,
+go_on(struct bx_salvage *s, uint64_t at, const struct bx_block_header *h, uint64_t from,
       struct bx_salvage_item *gap, struct bx_fault *fault)
 {
 	uint64_t next = at + bx_block_header_total(h->body_len);
@@ -515,7 +515,7 @@ go_on(struct bx_salvage *s, uint64_t at, const struct bx_block_header *h,
 		return BX_STATUS_CLEAN;
 	}
 	if (s->bytes.size - next < BX_HEADER_LEN)
-		return skip_damage(s, at, at + BX_PAGE, gap, fault);
+		return skip_damage(s, at, from, gap, fault);
 	status = bx_bytes_read(&s->bytes, next, front, sizeof(front), fault);
 	if (status != BX_STATUS_CLEAN)
 		return stop(s, fault, status, next);
@@ -525,7 +525,19 @@ go_on(struct bx_salvage *s, uint64_t at, const struct bx_block_header *h,
 		s->at = next;
 		return BX_STATUS_CLEAN;
 	}
-	return skip_damage(s, at, at + BX_PAGE, gap, fault);
+	return skip_damage(s, at, from, gap, fault);
+}
+
+/* A good block whose padding is not zero: the next one may begin in what should be padding. */
+static enum bx_status
+after_padding(struct bx_salvage *s, uint64_t at, const struct bx_block_header *h,
+	      struct bx_fault *fault)
+{
+	uint64_t end = at + BX_HEADER_LEN + h->body_len;
+
+	return go_on(s, at, h, end,
+		     push_gap(s, at, 0, BX_STATUS_DAMAGED, "the padding of a block is not zero"),
+		     fault);
 }
 
 /* The block in s->block does not load. */
@@ -545,7 +557,7 @@ pass_over(struct bx_salvage *s, uint64_t at, const struct bx_block_header *h,
 		state->reported = h->seq + 1;
 		s->report.blocks_lost++;
 	}
-	return go_on(s, at, h, gap, fault);
+	return go_on(s, at, h, at + 1, gap, fault);
 }
 
 static enum bx_status
@@ -560,12 +572,12 @@ take_block(struct bx_salvage *s, uint64_t at, const struct bx_block_header *h,
 
 	if (h->seq < state->seq)
 		return go_on(
-		    s, at, h,
+		    s, at, h, at + 1,
 		    push_gap(s, at, s->block.len, BX_STATUS_DAMAGED, "a block stands twice"),
 		    fault);
 	if (state->locked) {
 		s->report.blocks_lost++;
-		return go_on(s, at, h, &unused, fault);
+		return go_on(s, at, h, at + 1, &unused, fault);
 	}
 	if (state->key != NULL)
 		bx_segment_key_block(state->key, h->seq, &key);
@@ -577,10 +589,13 @@ take_block(struct bx_salvage *s, uint64_t at, const struct bx_block_header *h,
 	if (status != BX_STATUS_CLEAN)
 		return pass_over(s, at, h, &why, fault);
 	move_on(s, at, h->seq);
-	if (bx_block_reader_dirty_padding(s->reader))
-		(void)push_gap(s, at, 0, BX_STATUS_DAMAGED, "the padding of a block is not zero");
 	s->at = at + s->block.len;
 	bx_digest_link(s->block.ptr, s->link);
+	if (bx_block_reader_dirty_padding(s->reader)) {
+		status = after_padding(s, at, h, fault);
+		if (status != BX_STATUS_CLEAN)
+			return status;
+	}
 	if (h->type == BX_BLOCK_DATA)
 		release_data(s, at, h->seq);
 	else if (h->type == BX_BLOCK_TAIL)
@@ -620,20 +635,23 @@ take_header(struct bx_salvage *s, uint64_t at, const struct bx_block_header *h,
 		struct bx_salvage_item *gap = push_gap(s, at, s->bytes.size - at, BX_STATUS_OPEN,
 						       "the file ends inside a block");
 
-		return skip_damage(s, at, at + BX_PAGE, gap, fault);
+		return skip_damage(s, at, at + 1, gap, fault);
 	}
 	if (h->type != BX_BLOCK_HEAD)
 		return take_block(s, at, h, fault);
 	if (bx_crc32c(0, (struct bx_span){ s->block.ptr + BX_HEADER_LEN, h->body_len }) !=
 	    h->body_crc)
 		return skip_damage(
-		    s, at, at + BX_PAGE,
+		    s, at, at + 1,
 		    push_gap(s, at, 0, BX_STATUS_DAMAGED, "the CRC of a HEAD does not match"),
 		    fault);
 	s->at = at + s->block.len;
 	if (!is_zero(s->block.ptr + BX_HEADER_LEN + h->body_len,
-		     s->block.len - BX_HEADER_LEN - h->body_len))
-		(void)push_gap(s, at, 0, BX_STATUS_DAMAGED, "the padding of a block is not zero");
+		     s->block.len - BX_HEADER_LEN - h->body_len)) {
+		status = after_padding(s, at, h, fault);
+		if (status != BX_STATUS_CLEAN)
+			return status;
+	}
 	return begin_segment(s, at, h, fault);
 }
 

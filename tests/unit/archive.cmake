@@ -26,7 +26,7 @@ if(Python3_FOUND)
     set_tests_properties(unit/test_archive_samples PROPERTIES
       ENVIRONMENT "BX_SAMPLES_OUT=${samples}" FIXTURES_SETUP archive_samples)
     add_test(NAME reader/second_reader
-      COMMAND ${Python3_EXECUTABLE} -m pytest -q -p no:cacheprovider ${PROJECT_SOURCE_DIR}/tests/reader)
+      COMMAND ${Python3_EXECUTABLE} -m pytest -q -p no:cacheprovider --noconftest ${PROJECT_SOURCE_DIR}/tests/reader)
     set_tests_properties(reader/second_reader PROPERTIES
       ENVIRONMENT "BX_SAMPLES=${samples};PYTHONDONTWRITEBYTECODE=1" FIXTURES_REQUIRED archive_samples)
   endif()

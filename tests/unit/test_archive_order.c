@@ -401,3 +401,87 @@ Test(order, places)
 	}
 	kit_records_free(&k);
 }
+
+/* --- salvage across files -------------------------------------------------------------------- */
+
+/* A torn file and a whole one behind it: the second begins at no multiple of a page. */
+Test(order, after_a_torn_one)
+{
+	struct kit_records k = kit_make(3, 40);
+
+	for (unsigned kind = 0; kind < 4; kind++) {
+		bool encrypted = kind % 2;
+		/* In the body of a block, or (plain) in the padding behind it: then it is whole. */
+		size_t into = kind < 2 ? 200 : 1500;
+		struct kit_file *f = kit_file_new(), *g = kit_file_new();
+		struct kit_options o = options_for(encrypted, 1);
+		struct kit_how how = how_for(encrypted, &k);
+		struct kit_reading got;
+		struct kit_salvaged saved;
+
+		kit_segment(f, &o, k.at, 20);
+		cr_assert_eq(f->blocks[encrypted ? 4 : 5].type, BX_BLOCK_DATA);
+		f->len = f->blocks[encrypted ? 4 : 5].at + into;
+		o.seed = 2;
+		kit_segment(g, &o, k.at + 20, 20);
+		kit_put(f, kit_span(g));
+		got = kit_read(kit_span(f), &how);
+		cr_assert_eq(got.status, BX_STATUS_DAMAGED);
+		cr_assert(got.exact);
+		saved = kit_salvage(kit_span(f), &how);
+		cr_assert(saved.in_order);
+		cr_assert_eq(saved.records, got.records + 20 + (kind == 2 ? 4 : 0), "%zu and %zu",
+			     got.records, saved.records);
+		cr_assert_eq(saved.segments, 2);
+		kit_file_free(f);
+		kit_file_free(g);
+	}
+	kit_records_free(&k);
+}
+
+/* A message that is itself a .boxcar file, in a block that is damaged: its records are not ours. */
+Test(order, file_in_a_body)
+{
+	struct kit_records inner_records = kit_make(8, 10), k = kit_make(3, 8);
+	struct kit_file *inner = kit_file_new(), *f = kit_file_new();
+	struct kit_options o = options_for(false, 9);
+	struct kit_how how = how_for(false, &k);
+	struct kit_salvaged saved;
+	uint8_t *body, *found;
+
+	kit_segment(inner, &o, inner_records.at, 10);
+	body = calloc(1, inner->len + BX_PAGE);
+	memset(body, 0xEE, BX_PAGE);
+	k.at[4].body = (struct bx_span){ body, inner->len + BX_PAGE };
+	o = options_for(false, 1);
+	o.builder.stored = true;
+	o.block_records = 2;
+	/* Once to learn where the body stands, then with the inner file at a multiple of a page. */
+	kit_segment(f, &o, k.at, 8);
+	found = memmem(f->bytes, f->len, "\xEE\xEE\xEE\xEE\xEE\xEE\xEE\xEE", 8);
+	cr_assert_not_null(found);
+	memcpy(body + BX_PAGE - (size_t)(found - f->bytes) % BX_PAGE, inner->bytes, inner->len);
+	kit_file_free(f);
+	f = kit_file_new();
+	kit_segment(f, &o, k.at, 8);
+	cr_assert_eq(kit_read(kit_span(f), &how).status, BX_STATUS_CLEAN);
+	for (size_t i = 0; i < f->block_count; i++) {
+		const struct kit_block *b = &f->blocks[i];
+
+		if (b->type != BX_BLOCK_DATA || b->len < inner->len)
+			continue;
+		for (unsigned where = 0; where < 2; where++) {
+			f->bytes[b->at + (where ? 200 : 20)] ^= 1;
+			saved = kit_salvage(kit_span(f), &how);
+			cr_assert(saved.in_order);
+			cr_assert_eq(saved.records, 6, "%zu", saved.records);
+			cr_assert_eq(saved.segments, 1);
+			f->bytes[b->at + (where ? 200 : 20)] ^= 1;
+		}
+	}
+	free(body);
+	kit_file_free(inner);
+	kit_file_free(f);
+	kit_records_free(&k);
+	kit_records_free(&inner_records);
+}
