@@ -490,6 +490,16 @@ is_directory(const char *path)
 }
 
 int
+bx_job_cli_want_keyring(const struct bx_job_cli *cli, const char *name)
+{
+	if (cli->keyrings.count != 0)
+		return -1;
+	bx_cli_error("%s: no keyring", name);
+	bx_cli_hint("name one with -k RING; boxcar keyring add makes one");
+	return BX_EXIT_USAGE;
+}
+
+int
 bx_job_cli_run(enum bx_verb verb, struct bx_job_cli *cli, const struct bx_cli_list *operands,
 	       const char *name)
 {

@@ -83,9 +83,11 @@ struct bx_job_cli {
 		"verbose", 'v', BX_CLI_FLAG, &(c)->verbose, NULL, "say what was chosen, and why"   \
 	}
 
+/* -1 when -k was given, else a usage error was printed: the code to exit with. */
+int bx_job_cli_want_keyring(const struct bx_job_cli *cli, const char *name);
+
 /*
- * Runs `verb` over the operands and says what came of it. `job_set` may be NULL; it may finish the
- * job's options. Returns the exit code.
+ * Runs `verb` over the operands and says what came of it. Returns the exit code.
  */
 int bx_job_cli_run(enum bx_verb verb, struct bx_job_cli *cli, const struct bx_cli_list *operands,
 		   const char *name);

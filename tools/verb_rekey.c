@@ -30,13 +30,10 @@ bx_verb_rekey(int argc, char **argv)
 	struct bx_cli_list operands;
 	int code = bx_cli_parse(&command, argc, argv, &operands);
 
+	if (code == -1)
+		code = bx_job_cli_want_keyring(&c, "rekey");
 	if (code != -1)
 		return code;
-	if (c.keyrings.count == 0) {
-		bx_cli_error("rekey: no keyring");
-		bx_cli_hint("name one with -k RING; boxcar keyring add makes one");
-		return BX_EXIT_USAGE;
-	}
 	if (c.to_keyring == NULL) {
 		bx_cli_error("rekey: no keyring to seal with");
 		bx_cli_hint("name it with -K RING");

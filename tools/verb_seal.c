@@ -33,13 +33,10 @@ bx_verb_seal(int argc, char **argv)
 	struct bx_cli_list operands;
 	int code = bx_cli_parse(&command, argc, argv, &operands);
 
+	if (code == -1)
+		code = bx_job_cli_want_keyring(&c, "seal");
 	if (code != -1)
 		return code;
-	if (c.keyrings.count == 0) {
-		bx_cli_error("seal: no keyring");
-		bx_cli_hint("name one with -k RING; boxcar keyring add makes one");
-		return BX_EXIT_USAGE;
-	}
 	if (c.keyrings.count > 1) {
 		bx_cli_error("seal: one keyring seals; -k was given %zu times", c.keyrings.count);
 		return BX_EXIT_USAGE;

@@ -26,12 +26,9 @@ bx_verb_verify(int argc, char **argv)
 	struct bx_cli_list operands;
 	int code = bx_cli_parse(&command, argc, argv, &operands);
 
+	if (code == -1)
+		code = bx_job_cli_want_keyring(&c, "verify");
 	if (code != -1)
 		return code;
-	if (c.keyrings.count == 0) {
-		bx_cli_error("verify: no keyring");
-		bx_cli_hint("name one with -k RING; boxcar keyring add makes one");
-		return BX_EXIT_USAGE;
-	}
 	return bx_job_cli_run(BX_VERB_VERIFY, &c, &operands, "verify");
 }
