@@ -134,6 +134,7 @@ print_json(const char *name, const struct bx_job *job, const struct bx_job_resul
 	json_object_set_new(o, "messages_per_second", json_real((double)n->messages / seconds));
 	json_object_set_new(o, "threads", number(result->threads));
 	json_object_set_new(o, "kernel", json_string(result->kernel));
+	json_object_set_new(o, "io", json_string(result->io));
 	if (job->verb == BX_VERB_INFO)
 		add_info(o, result);
 	if (fail->code != BX_OK) {
@@ -274,9 +275,9 @@ bx_summary_print(const char *name, const struct bx_job *job, const struct bx_job
 		(void)fflush(stdout);
 	}
 	if (options->verbose)
-		(void)fprintf(stderr, "boxcar: %s: %s -> %s, %u threads, kernel %s\n", name,
+		(void)fprintf(stderr, "boxcar: %s: %s -> %s, %u threads, kernel %s, %s\n", name,
 			      bx_format_name(result->from), bx_format_name(result->to),
-			      result->threads, result->kernel);
+			      result->threads, result->kernel, result->io);
 	if (!options->quiet && job->verb != BX_VERB_CAT && job->verb != BX_VERB_INFO)
 		print_words(name, job, result);
 }

@@ -7,6 +7,7 @@
 
 #include "base/json_writer.h"
 #include "frame/sniff.h"
+#include "pipe/extent.h"
 #include "pipe/pipe.h"
 
 #define BYTES_DEFAULT ((uint64_t)32 << 20)
@@ -75,26 +76,6 @@ no_memory(struct bx_fail *fail)
 
 /* --- what is measured ------------------------------------------------------------------------- */
 
-static enum bx_step
-msgpack_extent(struct bx_span bytes, size_t *len, const char **what)
-{
-	struct bx_defect why = { 0 };
-	enum bx_step step = bx_msgpack_codec.extent(bytes, len, &why);
-
-	*what = why.what;
-	return step;
-}
-
-static enum bx_step
-cbor_extent(struct bx_span bytes, size_t *len, const char **what)
-{
-	struct bx_defect why = { 0 };
-	enum bx_step step = bx_cbor_codec.extent(bytes, len, &why);
-
-	*what = why.what;
-	return step;
-}
-
 /* Cuts the bytes; stores the bodies when there is room for them. Returns how many messages. */
 static size_t
 cut(struct ladder *l, bool store)
@@ -102,7 +83,7 @@ cut(struct ladder *l, bool store)
 	struct bx_framer_options options = {
 		.format = l->format,
 		.message_max = BX_MESSAGE_MAX,
-		.extent = l->format == BX_FORMAT_CBOR ? cbor_extent : msgpack_extent,
+		.extent = bx_extent_of(l->format),
 	};
 	struct bx_framer *framer = NULL;
 	struct bx_fail ignored = { 0 };

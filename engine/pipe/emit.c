@@ -10,11 +10,11 @@ bx_emit_direct(const struct bx_pipe *pipe)
 }
 
 uint8_t *
-bx_emit_begin(struct bx_pipe *pipe, struct bx_writer *out)
+bx_emit_begin(const struct bx_pipe *pipe, struct bx_writer *out)
 {
 	uint8_t *begin = out->at;
 
-	bx_frame_put_head(pipe->to, 0, out);
+	(void)bx_reserve(out, pipe->head_len);
 	return begin;
 }
 
@@ -30,20 +30,15 @@ separator_of(const struct bx_pipe *pipe, const struct bx_record *r)
 }
 
 void
-bx_emit_end(struct bx_pipe *pipe, const struct bx_record *r, uint8_t *begin, struct bx_writer *out)
+bx_emit_end(const struct bx_pipe *pipe, const struct bx_record *r, uint8_t *begin,
+	    struct bx_writer *out)
 {
 	if (out->full)
 		return;
 
-	struct bx_writer again = bx_writer_over(begin, (size_t)(out->at - begin));
+	struct bx_writer head = bx_writer_over(begin, pipe->head_len);
 
-	/* The head again, now that the length is known. Its size does not depend on the length. */
-	bx_frame_put_head(pipe->to, 0, &again);
-
-	size_t head = bx_written(&again);
-
-	again = bx_writer_over(begin, head);
-	bx_frame_put_head(pipe->to, (size_t)(out->at - begin) - head, &again);
+	bx_frame_put_head(pipe->to, (size_t)(out->at - begin) - pipe->head_len, &head);
 	bx_frame_put_tail(pipe->to, separator_of(pipe, r), out);
 }
 
@@ -131,9 +126,9 @@ emit_trace(struct bx_worker *worker, struct bx_car *car, struct bx_record *r, st
 	return out->full ? BX_EMIT_FULL : BX_EMITTED;
 }
 
-static void
-note_written(struct bx_worker *worker, struct bx_car *car, const struct bx_record *r,
-	     enum bx_ser ser)
+void
+bx_emit_noted(struct bx_worker *worker, struct bx_car *car, const struct bx_record *r,
+	      enum bx_ser ser)
 {
 	worker->counts.written++;
 	car->last_written = r->number;
@@ -178,7 +173,7 @@ bx_emit_body(struct bx_worker *worker, struct bx_car *car, struct bx_record *r, 
 		emitted = out->full ? BX_EMIT_FULL : BX_EMITTED;
 	}
 	if (emitted == BX_EMITTED)
-		note_written(worker, car, r, ser);
+		bx_emit_noted(worker, car, r, ser);
 	return emitted;
 }
 
@@ -201,7 +196,7 @@ bx_emit_record(struct bx_worker *worker, struct bx_car *car, struct bx_record *r
 		if (out->full)
 			return BX_EMIT_FULL;
 		if (r->frame.kind == BX_FRAME_MESSAGE)
-			note_written(worker, car, r, (enum bx_ser)r->m.ser);
+			bx_emit_noted(worker, car, r, (enum bx_ser)r->m.ser);
 		return BX_EMITTED;
 	}
 	if (r->frame.kind != BX_FRAME_MESSAGE)

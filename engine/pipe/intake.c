@@ -5,27 +5,7 @@
 #include <stdlib.h>
 
 #include "frame/sniff.h"
-
-/* Codec and frame do not see each other: this is their door. */
-static enum bx_step
-msgpack_extent(struct bx_span bytes, size_t *len, const char **what)
-{
-	struct bx_defect why = { 0 };
-	enum bx_step step = bx_msgpack_codec.extent(bytes, len, &why);
-
-	*what = why.what;
-	return step;
-}
-
-static enum bx_step
-cbor_extent(struct bx_span bytes, size_t *len, const char **what)
-{
-	struct bx_defect why = { 0 };
-	enum bx_step step = bx_cbor_codec.extent(bytes, len, &why);
-
-	*what = why.what;
-	return step;
-}
+#include "pipe/extent.h"
 
 static enum bx_err
 new_framer(struct bx_pipe *pipe, bool joined, struct bx_fail *fail)
@@ -35,7 +15,7 @@ new_framer(struct bx_pipe *pipe, bool joined, struct bx_fail *fail)
 		.ser = pipe->default_ser,
 		.message_max =
 		    pipe->from == BX_FORMAT_TRACE ? (size_t)BX_MESSAGE_MAX * 2 : BX_MESSAGE_MAX,
-		.extent = pipe->from == BX_FORMAT_CBOR ? cbor_extent : msgpack_extent,
+		.extent = bx_extent_of(pipe->from),
 		.joined = joined,
 	};
 
@@ -322,7 +302,6 @@ next_input(struct bx_pipe *pipe, struct bx_car *car)
 {
 	struct bx_intake *in = &pipe->intake;
 
-	in->taken_before += bx_source_taken(in->source);
 	if (in->next_input >= input_count(pipe->job)) {
 		in->ended = true;
 		return false;

@@ -194,6 +194,29 @@ run_car(struct bx_worker *worker, struct bx_car *car)
 	car->fail = framing;
 }
 
+static void
+say(const struct bx_job *job, bool important, const char *text)
+{
+	if (job->notice != NULL)
+		job->notice(job->context, important, text);
+}
+
+/* Which way requests go is the same for every lane: the first one says it. */
+static void
+tell_io(struct bx_pipe *pipe, const struct bx_lane *lane)
+{
+	const char *why = bx_lane_why_sync(lane);
+	char text[200];
+
+	if (atomic_exchange_explicit(&pipe->io_told, true, memory_order_relaxed))
+		return;
+	pipe->uring = bx_lane_is_uring(lane);
+	if (why == NULL)
+		return;
+	(void)snprintf(text, sizeof(text), "plain calls instead of io_uring: %s", why);
+	say(pipe->job, false, text);
+}
+
 static void *
 worker_main(void *context)
 {
@@ -205,6 +228,7 @@ worker_main(void *context)
 		bx_pipe_stop(pipe, &fail);
 		return NULL;
 	}
+	tell_io(pipe, worker->lane);
 	while (!atomic_load_explicit(&pipe->stopping, memory_order_acquire)) {
 		struct bx_car *car = bx_pool_take(pipe);
 
@@ -214,8 +238,7 @@ worker_main(void *context)
 			bx_pool_put(pipe, car);
 			break;
 		}
-		if (pipe->needs_scan)
-			bx_scan_car(worker, car);
+		bx_scan_car(worker, car);
 		if (!bx_route_car(worker, car)) {
 			bx_pool_put(pipe, car);
 			break;
@@ -254,7 +277,6 @@ choose_work(struct bx_pipe *pipe)
 	};
 
 	pipe->work = works[pipe->job->verb];
-	pipe->needs_scan = true;
 	pipe->checks_rest = pipe->job->verb != BX_VERB_SEAL && pipe->job->verb != BX_VERB_CAT &&
 			    pipe->job->verb != BX_VERB_CONVERT;
 	pipe->needs_sessions = pipe->job->verb == BX_VERB_CAT || pipe->job->verb == BX_VERB_INFO ||
@@ -306,6 +328,17 @@ has_output(const struct bx_job *job)
 	return job->verb != BX_VERB_VERIFY && job->verb != BX_VERB_INFO && !job->dry_run;
 }
 
+static size_t
+head_len(enum bx_format format)
+{
+	uint8_t buf[16];
+	struct bx_writer w = bx_writer_over(buf, sizeof(buf));
+
+	if (format != BX_FORMAT_TRACE && format != BX_FORMAT_WEBSOCKET && format < BX_FORMAT_BOXCAR)
+		bx_frame_put_head(format, 0, &w);
+	return bx_written(&w);
+}
+
 /* -t, else the name of -o, else the input's format. */
 static enum bx_err
 choose_output(struct bx_pipe *pipe, bool *zst, struct bx_fail *fail)
@@ -337,6 +370,7 @@ choose_output(struct bx_pipe *pipe, bool *zst, struct bx_fail *fail)
 		pipe->target_ser = fixed;
 	pipe->same_format = pipe->to == pipe->from && pipe->target_ser == BX_SER_UNKNOWN;
 	pipe->body_max = bx_frame_body_max(pipe->to);
+	pipe->head_len = head_len(pipe->to);
 	if (has_output(job) && job->verb != BX_VERB_CAT &&
 	    (pipe->to == BX_FORMAT_WEBSOCKET || pipe->to >= BX_FORMAT_BOXCAR)) {
 		(void)bx_fail_set(fail, BX_ERR_USAGE, 0, BX_NOWHERE, "%s cannot be written",
@@ -346,13 +380,6 @@ choose_output(struct bx_pipe *pipe, bool *zst, struct bx_fail *fail)
 		return BX_ERR_USAGE;
 	}
 	return BX_OK;
-}
-
-static void
-say(const struct bx_job *job, bool important, const char *text)
-{
-	if (job->notice != NULL)
-		job->notice(job->context, important, text);
 }
 
 /* A new name or a regular file; not a FIFO or a device. */
@@ -508,7 +535,6 @@ make_worker(struct bx_pipe *pipe, struct bx_worker **out, unsigned index, struct
 	if (worker == NULL)
 		return bx_fail_set(fail, BX_ERR_NOMEM, 0, BX_NOWHERE, "out of memory");
 	worker->pipe = pipe;
-	worker->index = index;
 
 	const struct bx_keyring *seal_ring = job->verb == BX_VERB_SEAL
 						 ? (job->ring_count != 0 ? job->rings[0] : NULL)
@@ -692,6 +718,7 @@ bx_job_run(const struct bx_job *job, struct bx_job_result *result, struct bx_fai
 		err = run_threads(workers, threads, fail);
 	if (err == BX_OK)
 		err = finish(&pipe, workers, threads, result, fail);
+	result->io = pipe.uring ? "io_uring" : "plain calls";
 	result->from = pipe.from;
 	result->to = pipe.to;
 	result->kernel = pipe.kernel != NULL ? bx_box_kernel_name(pipe.kernel) : "";

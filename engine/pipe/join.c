@@ -8,6 +8,7 @@
 #include "codec/codec.h"
 #include "frame/frame.h"
 #include "frame/sniff.h"
+#include "pipe/extent.h"
 #include "frame/trace.h"
 #include "io/io.h"
 
@@ -59,26 +60,6 @@ no_memory(struct bx_fail *fail)
 	return bx_fail_set(fail, BX_ERR_NOMEM, 0, BX_NOWHERE, "out of memory");
 }
 
-static enum bx_step
-msgpack_extent(struct bx_span bytes, size_t *len, const char **what)
-{
-	struct bx_defect why = { 0 };
-	enum bx_step step = bx_msgpack_codec.extent(bytes, len, &why);
-
-	*what = why.what;
-	return step;
-}
-
-static enum bx_step
-cbor_extent(struct bx_span bytes, size_t *len, const char **what)
-{
-	struct bx_defect why = { 0 };
-	enum bx_step step = bx_cbor_codec.extent(bytes, len, &why);
-
-	*what = why.what;
-	return step;
-}
-
 /* --- halves ---------------------------------------------------------------------------------- */
 
 static enum bx_err
@@ -107,7 +88,7 @@ open_half(struct joiner *j, struct half *half, const char *path, uint8_t dir)
 	struct bx_framer_options framing = {
 		.format = half->format,
 		.message_max = BX_MESSAGE_MAX,
-		.extent = half->format == BX_FORMAT_CBOR ? cbor_extent : msgpack_extent,
+		.extent = bx_extent_of(half->format),
 	};
 
 	if (j->join->serializer != NULL)

@@ -21,19 +21,17 @@ uri_known(const struct bx_record *r)
 	return r->m.uri != NULL && r->routed != BX_ROUTED_UNKNOWN && r->routed != BX_ROUTED_PATTERN;
 }
 
-/* Candidate `index` for a record; NULL past the last. Where the URI is unknown: every key. */
+/* Candidate `index` < candidate_count; NULL: an entry without a shared key. URI unknown: every key.
+ */
 static const uint8_t *
 candidate(struct bx_worker *worker, const struct bx_record *r, const struct bx_plan *plan,
 	  size_t index, const struct bx_key **key)
 {
 	const struct bx_job *job = worker->pipe->job;
-	unsigned role = bx_role_of(r->m.type);
 
 	if (uri_known(r)) {
-		if (index >= plan->view.open_count[role])
-			return NULL;
-		*key = plan->view.open[role][index].key;
-		return plan->view.open[role][index].shared;
+		*key = plan->candidates[index].key;
+		return plan->candidates[index].shared;
 	}
 	for (size_t i = 0; i < job->ring_count; i++) {
 		size_t count = bx_keyring_count(job->rings[i]);
@@ -55,7 +53,7 @@ candidate_count(struct bx_worker *worker, const struct bx_record *r, const struc
 	size_t count = 0;
 
 	if (uri_known(r))
-		return plan->view.open_count[bx_role_of(r->m.type)];
+		return plan->candidate_count;
 	for (size_t i = 0; i < job->ring_count; i++)
 		count += bx_keyring_count(job->rings[i]);
 	return count;
@@ -79,12 +77,13 @@ prepare(struct bx_worker *worker, struct bx_record *r, struct bx_plan *plan)
 	}
 	if (uri_known(r)) {
 		unsigned role = bx_role_of(r->m.type);
+		const struct bx_keyview *view = bx_keyview_find(worker->keys, bx_record_uri(r));
 
-		plan->view = *bx_keyview_find(worker->keys, bx_record_uri(r));
-		if (plan->view.open_count[role] == 0)
-			refuse(r,
-			       plan->view.open_no_role[role] ? BX_FAILURE_NO_ROLE
-							     : BX_FAILURE_NO_KEY,
+		plan->candidate_count = view->open_count[role];
+		for (unsigned i = 0; i < plan->candidate_count; i++)
+			plan->candidates[i] = view->open[role][i];
+		if (plan->candidate_count == 0)
+			refuse(r, view->open_no_role[role] ? BX_FAILURE_NO_ROLE : BX_FAILURE_NO_KEY,
 			       NULL);
 	} else if (candidate_count(worker, r, plan) == 0) {
 		refuse(r, BX_FAILURE_NO_KEY, "its URI is not known either");

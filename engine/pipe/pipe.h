@@ -39,9 +39,11 @@ struct bx_plan {
 	uint8_t *text; /* where base64 of the box goes, or NULL */
 	uint8_t *body; /* the new body, when it is not written straight to `out` */
 	size_t body_len;
-	struct bx_span cipher;  /* the box to open */
-	struct bx_keyview view; /* private copy: candidates */
-	const uint8_t *shared;  /* the key that seals, or that opened */
+	struct bx_span cipher; /* the box to open */
+	/* Keys that may open it, where its URI is known; copied, because the cache moves on. */
+	struct bx_key_candidate candidates[BX_RINGS_MAX];
+	uint8_t candidate_count;
+	const uint8_t *shared; /* the key that seals, or that opened */
 	const struct bx_key *key;
 	struct bx_inner inner;
 	uint32_t marks;
@@ -64,7 +66,6 @@ struct bx_intake {
 	bool ended;   /* of all inputs, or a failure was handed on */
 	uint64_t next_number;
 	uint64_t next_seq;
-	uint64_t taken_before; /* bytes of finished inputs */
 	/* Claimed reading of one regular file: chunk k is bytes [start + k * chunk, ...). */
 	bool claimed;
 	_Atomic uint64_t next_claim; /* relaxed: only the number matters, the turn orders */
@@ -113,11 +114,12 @@ struct bx_pipe {
 	enum bx_ser target_ser;  /* convert: of the output; UNKNOWN: as it is */
 	bool same_format;        /* untouched frames go out byte for byte */
 	size_t body_max;         /* of the output format */
+	size_t head_len; /* what stands before a body in the output format; the same for every
+			    length */
 	const struct bx_box_kernel *kernel;
 	enum bx_io_mode io_mode;
 	bx_work_fn work;
 	bool needs_route;
-	bool needs_scan;
 	bool checks_rest;    /* of plain messages: not those that seal, which walks them anyway */
 	bool needs_sessions; /* cat, info, --session */
 	struct bx_seen_session *sessions; /* holder of the route turn */
@@ -137,6 +139,8 @@ struct bx_pipe {
 	uint64_t seen_conn;
 	uint8_t seen_dir;
 	struct bx_order order;
+	_Atomic bool io_told; /* relaxed: who is first writes uring, read after all threads ended */
+	bool uring;
 	_Atomic bool stopping; /* release by who stops, acquire by who is about to take a car */
 	struct timespec started;
 	uint64_t clock_ns, pid;
@@ -144,7 +148,6 @@ struct bx_pipe {
 
 struct bx_worker {
 	struct bx_pipe *pipe;
-	unsigned index;
 	pthread_t thread;
 	struct bx_keyview_cache *keys;
 	struct bx_nonce_source nonces;
@@ -216,9 +219,12 @@ enum bx_emitted bx_emit_body(struct bx_worker *worker, struct bx_car *car, struc
 			     struct bx_span body, struct bx_writer *out);
 /* True when a changed body may be written straight into `out` between begin and end. */
 bool bx_emit_direct(const struct bx_pipe *pipe);
-uint8_t *bx_emit_begin(struct bx_pipe *pipe, struct bx_writer *out);
-void bx_emit_end(struct bx_pipe *pipe, const struct bx_record *r, uint8_t *begin,
+uint8_t *bx_emit_begin(const struct bx_pipe *pipe, struct bx_writer *out);
+void bx_emit_end(const struct bx_pipe *pipe, const struct bx_record *r, uint8_t *begin,
 		 struct bx_writer *out);
+/* Counts a message that was written in the serializer `ser`. */
+void bx_emit_noted(struct bx_worker *worker, struct bx_car *car, const struct bx_record *r,
+		   enum bx_ser ser);
 
 /* The works. */
 bool bx_work_seal(struct bx_worker *worker, struct bx_car *car, struct bx_record *records,

@@ -56,11 +56,7 @@ lay_out(struct bx_worker *worker, struct bx_car *car, struct bx_record *r, struc
 	if (!lay_out_body(worker, r, plan, out))
 		return false;
 	bx_emit_end(pipe, r, begin, out);
-	worker->counts.written++;
-	car->last_written = r->number;
-	if (!car->wrote_any)
-		car->prologue_ser = r->m.ser;
-	car->wrote_any = true;
+	bx_emit_noted(worker, car, r, (enum bx_ser)r->m.ser);
 	return !out->full;
 }
 

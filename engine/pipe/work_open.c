@@ -101,11 +101,7 @@ emit_opened(struct bx_worker *worker, struct bx_car *car, struct bx_record *r,
 	bx_emit_end(pipe, r, begin, out);
 	if (out->full)
 		return BX_EMIT_FULL;
-	worker->counts.written++;
-	car->last_written = r->number;
-	if (!car->wrote_any)
-		car->prologue_ser = r->m.ser;
-	car->wrote_any = true;
+	bx_emit_noted(worker, car, r, (enum bx_ser)r->m.ser);
 	return BX_EMITTED;
 }
 
