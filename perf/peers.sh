@@ -14,6 +14,6 @@ if command -v cargo >/dev/null; then
 		cp "$(cd "$build" && pwd)/rust/release/rust_peer" "$(cd "$build/perf" && pwd)/") || echo "rust_peer: not built"
 fi
 if [ -x "$build/perf/io_bench" ]; then
-	"$build/perf/io_bench" || true
+	"$build/perf/io_bench" -n 3 -s 256 "$build"
 fi
 exec python3 "$here/seal.py" "${1:-5}" "${2:-1000000}"
